@@ -1,0 +1,3 @@
+from dynasor.cli import main
+
+main()

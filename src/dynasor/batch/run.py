@@ -1,0 +1,245 @@
+"""The batch job: questions from a file, many programs at once, results that survive a kill."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dynasor.answers import AnswerReader
+from dynasor.batch.questions import LineFormat, QuestionFile
+from dynasor.batch.results import Manifest, ResultFile, answer_record, failure_record, openai_line
+from dynasor.batch.summary import ArmSummary, compare, replay_even_allocations
+from dynasor.engines.protocol import Engine
+from dynasor.errors import EngineFailed, EngineRejected, EngineUnreachable, InputError, ProgramFailed, first_cause
+from dynasor.programs import Program
+from dynasor.runtime import Options, Runtime
+from dynasor.scheduling import Allocator, Fixed
+from dynasor.vocabulary import JSON, Answer, Question
+
+BASELINE = "fixed"
+SAVE_EVERY_S = 5.0
+MAX_FAILURES_IN_A_ROW = 8
+"""So many failures that may be the engine's, with no success between, are the engine's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way of running the questions, and where its results go."""
+
+    name: str
+    allocator: Allocator
+    path: Path
+    format: LineFormat
+    with_branches: bool = False
+
+
+def baseline_path(output: Path) -> Path:
+    """Where the results of ``--compare fixed`` go: OUT.fixed.jsonl beside OUT.jsonl."""
+    return output.with_suffix(f".{BASELINE}{output.suffix}")
+
+
+def manifest_path(output: Path) -> Path:
+    return output.with_name(output.name + ".run.json")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """A batch, ready to run. ``fingerprint`` holds every option that changes results."""
+
+    questions: QuestionFile
+    output: Path
+    program: Callable[[], Program]
+    allocator_name: str
+    allocator: Allocator
+    options: Options
+    fingerprint: JSON
+    concurrency: int = 32
+    compare_fixed: bool = False
+
+    def arms(self) -> list[Arm]:
+        """The baseline, if asked for, goes first, into ``OUT.fixed.jsonl`` beside the output."""
+        arms = [Arm(self.allocator_name, self.allocator, self.output, self.questions.format)]
+        if self.compare_fixed:
+            arms.insert(0, Arm(BASELINE, Fixed(), baseline_path(self.output), LineFormat.PLAIN, with_branches=True))
+        return arms
+
+    def open_manifest(self) -> Manifest:
+        """Check that this job may write its files: they are new, or left by the same job."""
+        path = manifest_path(self.output)
+        for arm in self.arms():
+            if arm.path.exists() and not path.exists():
+                raise InputError(f"{arm.path} exists, but no run of ours wrote it; choose another --output")
+        return Manifest.open(path, self.fingerprint)
+
+
+Reporter = Callable[[Arm, ArmSummary], None]
+"""Told about an arm's totals when it starts and after every result."""
+
+
+def say_nothing(arm: Arm, summary: ArmSummary) -> None:
+    """The reporter for runs that nobody watches."""
+
+
+async def run_batch(job: BatchJob, engine: Engine, reader: AnswerReader, report: Reporter = say_nothing) -> JSON:
+    """Run what is missing of ``job`` and sum up all of it.
+
+    Raises InputError if the output belongs to another job, and EngineUnreachable when the engine is gone;
+    the results so far are on the disk then, and the same job goes on from them.
+    """
+    manifest = job.open_manifest()
+    summaries: dict[str, ArmSummary] = {}
+    for arm in job.arms():
+        summaries[arm.name] = await ArmRun(job, arm, engine, reader, manifest, report).run()
+    return _sum_up(job, summaries, manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is written for a question, and its answer if it has one."""
+
+    record: JSON
+    answer: Answer | None = None
+
+
+class ArmRun:
+    """One arm on its way through the questions."""
+
+    def __init__(
+        self, job: BatchJob, arm: Arm, engine: Engine, reader: AnswerReader, manifest: Manifest, report: Reporter
+    ) -> None:
+        self.job = job
+        self.arm = arm
+        self.reader = reader
+        self.manifest = manifest
+        self.report = report
+        self.runtime = Runtime(engine, reader, concurrency=job.concurrency)
+        self.model = engine.info.model
+        self.summary = ArmSummary()
+        self._writing = asyncio.Lock()
+        self._suspects: list[Outcome] = []
+
+    async def run(self) -> ArmSummary:
+        with ResultFile(self.arm.path, self.arm.format) as results:
+            for record in results.read_done():
+                self.summary.add(record)
+            self.report(self.arm, self.summary)
+            missing = (question for question in self.job.questions if question.id not in results.done)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    clock = group.create_task(self._keep_time())
+                    await self._work(missing, results)
+                    clock.cancel()
+            except BaseExceptionGroup as failures:
+                raise first_cause(failures) from None
+        return self.summary
+
+    async def _work(self, questions: Iterator[Question], results: ResultFile) -> None:
+        """Keep as many programs going as requests may be in flight: then no slot is ever idle."""
+        places = asyncio.Semaphore(self.job.concurrency)
+        async with asyncio.TaskGroup() as group:
+            for question in questions:
+                await places.acquire()
+                task = group.create_task(self._work_on(question, results))
+                task.add_done_callback(lambda _: places.release())
+        for suspect in self._suspects:
+            await self._write(suspect, results)
+
+    async def _work_on(self, question: Question, results: ResultFile) -> None:
+        try:
+            answer = await self._answer(question)
+        except ProgramFailed as failure:
+            await self._judge_failure(question, failure, results)
+            return
+        suspects, self._suspects = self._suspects, []
+        for outcome in (*suspects, Outcome(await self._record(question, answer), answer)):
+            await self._write(outcome, results)
+
+    async def _judge_failure(self, question: Question, failure: ProgramFailed, results: ResultFile) -> None:
+        """Is it the question or the engine? A rejected request is the question's own failure. Any other is held
+        back until a question succeeds; if none does for too long it is the engine, and nothing is recorded."""
+        cause = failure.__cause__
+        if isinstance(cause, EngineUnreachable):
+            raise cause from None
+        outcome = Outcome(failure_record(question, str(cause), failure.usage))
+        if isinstance(cause, EngineRejected):
+            await self._write(outcome, results)
+            return
+        self._suspects.append(outcome)
+        if len(self._suspects) >= MAX_FAILURES_IN_A_ROW:
+            raise EngineUnreachable(
+                f"the engine failed {len(self._suspects)} questions in a row, the last because: {cause}; "
+                "the same command goes on from the results so far"
+            ) from None
+
+    async def _write(self, outcome: Outcome, results: ResultFile) -> None:
+        line = outcome.record
+        if self.arm.format is LineFormat.OPENAI:
+            line = openai_line(outcome.record, outcome.answer, self.model)
+        async with self._writing:
+            await asyncio.to_thread(results.append, line)
+        self.summary.add(outcome.record)
+        self.report(self.arm, self.summary)
+
+    async def _answer(self, question: Question) -> Answer:
+        """Run the program, once more if the engine broke under it: an engine that died is unreachable the
+        second time, which ends the run instead of failing every question in flight."""
+        job, allocator = self.job, self.arm.allocator
+        try:
+            return await self.runtime.run(question, job.program(), allocator, job.options)
+        except ProgramFailed as failure:
+            if not isinstance(failure.__cause__, EngineFailed):
+                raise
+            spent = failure.usage
+        try:
+            answer = await self.runtime.run(question, job.program(), allocator, job.options)
+        except ProgramFailed as failure:
+            failure.usage += spent
+            raise
+        return replace(answer, usage=answer.usage + spent)
+
+    async def _record(self, question: Question, answer: Answer) -> JSON:
+        reference = question.reference
+        correct = None if reference is None else await self._matches(answer.text, reference)
+        record = answer_record(question, answer, correct)
+        if self.arm.with_branches:
+            record["branches"] = [
+                {
+                    "answer": branch.answer,
+                    "tokens": branch.num_tokens,
+                    **({} if reference is None else {"correct": await self._matches(branch.answer, reference)}),
+                }
+                for branch in answer.branches
+            ]
+        return record
+
+    async def _matches(self, answer: str | None, reference: str) -> bool:
+        return answer is not None and await self.reader.same(answer, reference)
+
+    async def _keep_time(self) -> None:
+        """Add the time of this run to the arm's, and save it now and then, for runs that are killed."""
+        before = self.manifest.elapsed_s.get(self.arm.name, 0.0)
+        began = time.monotonic()
+        try:
+            while True:
+                await asyncio.sleep(SAVE_EVERY_S)
+                self.manifest.elapsed_s[self.arm.name] = before + time.monotonic() - began
+                self.manifest.save()
+        finally:
+            self.manifest.elapsed_s[self.arm.name] = before + time.monotonic() - began
+            self.manifest.save()
+
+
+def _sum_up(job: BatchJob, summaries: dict[str, ArmSummary], manifest: Manifest) -> JSON:
+    summary: JSON = {
+        "arms": {name: arm.to_json(manifest.elapsed_s.get(name, 0.0)) for name, arm in summaries.items()},
+        "options": job.fingerprint,
+    }
+    if job.compare_fixed:
+        baseline = job.arms()[0]
+        with ResultFile(baseline.path, baseline.format) as results:
+            even = replay_even_allocations(results.records(), job.options.max_samples, job.options.seed)
+        summary.update(compare(summaries[job.allocator_name], summaries[BASELINE], even))
+    return summary

@@ -1,0 +1,52 @@
+"""Gathers the verbs and turns our errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from dynasor.cli import batch, questions, solve
+from dynasor.errors import DynasorError, EngineError, InputError, ProgramFailed
+
+BAD_INPUT = 2
+NO_ENGINE = 3
+
+app = typer.Typer(
+    name="dynasor",
+    help="Serve and evaluate LLM reasoning programs: stop sampling when the answer is settled.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def top(show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if show_version:
+        typer.echo(f"dynasor {version('dynasor-llm')}")
+        raise typer.Exit
+
+
+app.command("solve")(solve.solve)
+app.command("batch")(batch.batch)
+app.command("questions")(questions.questions)
+
+
+def main() -> None:
+    try:
+        app()
+    except DynasorError as error:
+        sys.stderr.write(f"dynasor: {error}\n")
+        raise SystemExit(exit_code(error)) from None
+    except OSError as error:  # a disk that is full, a file that may not be read: the message names it
+        sys.stderr.write(f"dynasor: {error}\n")
+        raise SystemExit(BAD_INPUT) from None
+
+
+def exit_code(error: DynasorError) -> int:
+    if isinstance(error, InputError):
+        return BAD_INPUT
+    return NO_ENGINE if isinstance(error, EngineError | ProgramFailed) else 1

@@ -1,0 +1,58 @@
+"""A request in the words of the OpenAI API."""
+
+from __future__ import annotations
+
+from dynasor.engines.dialects import Dialect
+from dynasor.vocabulary import JSON, Request, Sampling
+
+
+def path_of(request: Request) -> str:
+    """The endpoint under the API's root that ``request`` goes to."""
+    return "completions" if isinstance(request.prompt, str) else "chat/completions"
+
+
+def body_of(request: Request, model: str, dialect: Dialect) -> JSON:
+    """The JSON body for ``request``: always streamed, and silent about what its sampling leaves open."""
+    sampling = request.sampling
+    body: JSON = {
+        "model": model,
+        "stream": True,
+        "stream_options": {"include_usage": True, **dialect.stream_options},
+        **dialect.body,
+        **common_fields(sampling),
+    }
+    if isinstance(request.prompt, str):
+        return body | completion_fields(request.prompt, sampling, dialect)
+    messages = [{"role": message.role, "content": message.content} for message in request.prompt]
+    return body | {"messages": messages} | chat_fields(sampling, dialect)
+
+
+def common_fields(sampling: Sampling) -> JSON:
+    fields: JSON = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "stop": list(sampling.stop) or None,
+        "seed": sampling.seed,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def completion_fields(prompt: str, sampling: Sampling, dialect: Dialect) -> JSON:
+    fields: JSON = {"prompt": prompt}
+    if sampling.max_tokens is not None:
+        fields["max_tokens"] = sampling.max_tokens
+    if sampling.top_logprobs is not None:
+        fields["logprobs"] = max(sampling.top_logprobs, dialect.fewest_logprobs)
+    return fields
+
+
+def chat_fields(sampling: Sampling, dialect: Dialect) -> JSON:
+    fields: JSON = {}
+    if sampling.max_tokens is not None:
+        fields[dialect.chat_limit] = sampling.max_tokens
+    if sampling.top_logprobs is not None:
+        fields["logprobs"] = True
+        fields["top_logprobs"] = max(sampling.top_logprobs, dialect.fewest_logprobs)
+    if sampling.thinking is not None:
+        fields["chat_template_kwargs"] = {"enable_thinking": sampling.thinking}
+    return fields

@@ -1,0 +1,229 @@
+"""llama.cpp in a child process of ours, and the client to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+
+from dynasor.engines.openai import OpenAIEngine
+from dynasor.engines.protocol import EngineInfo
+from dynasor.errors import EngineFailed, EngineUnreachable, InputError
+from dynasor.vocabulary import Delta, Request
+
+SHIPPED_MODEL = Path(__file__).parent.parent / "models" / "embedded" / "model.gguf"
+SHIPPED_NAME = "dynasor-tiny"
+SERVER = Path(__file__).with_name("llamacpp_server.py")
+GGUF_MAGIC = b"GGUF"
+LINES_KEPT = 12
+TERMINATE_GRACE_S = 3.0
+DYING_GRACE_S = 0.5
+"""How long after a broken answer the child may take to be seen dead."""
+
+
+class EmbeddedEngine:
+    """A GGUF model served by llama.cpp, started on entering and ended on leaving.
+
+    It listens on a free loopback port and dies with this process, however that ends.
+    """
+
+    def __init__(
+        self,
+        model_path: str | Path | None = None,
+        *,
+        slots: int = 32,
+        context_per_slot: int = 2048,
+        threads: int | None = None,
+        start_timeout_s: float = 120.0,
+        silence_timeout_s: float = 300.0,
+    ) -> None:
+        """Take the model that ships with the package, or the GGUF file at ``model_path``.
+
+        Args:
+            slots: how many requests it works on at once; more wait.
+            context_per_slot: how many tokens prompt and answer may have together.
+            threads: for computing; None: as many as this process may use cores.
+
+        Raises:
+            InputError: there is no such file, it is no GGUF file, or a number is not above 0.
+        """
+        self._model_path = checked_model(model_path)
+        self._alias = SHIPPED_NAME if model_path is None else self._model_path.stem
+        self._slots = above_zero("slots", slots)
+        self._context_per_slot = above_zero("context_per_slot", context_per_slot)
+        self._threads = above_zero("threads", usable_cores() if threads is None else threads)
+        self._start_timeout_s = start_timeout_s
+        self._silence_timeout_s = silence_timeout_s
+        self._child: asyncio.subprocess.Process | None = None
+        self._client: OpenAIEngine | None = None
+        self._last_words: deque[str] = deque(maxlen=LINES_KEPT)
+        self._listening: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"EmbeddedEngine({str(self._model_path)!r}, slots={self._slots})"
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._entered().info
+
+    @property
+    def base_url(self) -> str:
+        """The root of the child's API."""
+        return self._entered().base_url
+
+    @property
+    def process_id(self) -> int:
+        """The child's."""
+        self._entered()
+        assert self._child is not None
+        return self._child.pid
+
+    async def __aenter__(self) -> EmbeddedEngine:
+        """Start the child and wait until it serves.
+
+        Raises:
+            EngineFailed: it did not come up; the message has its last words.
+        """
+        try:
+            address = await self._start()
+            client = OpenAIEngine(address, max_attempts=3, silence_timeout_s=self._silence_timeout_s)
+            self._client = await client.__aenter__()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        try:
+            if self._client is not None:
+                await self._client.__aexit__()
+        finally:
+            await self._end_child()
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
+        """Run ``request``; see the protocol.
+
+        Raises:
+            EngineUnreachable: the child has ended.
+        """
+        client = self._entered()
+        try:
+            async with aclosing(client.stream(request)) as deltas:
+                async for delta in deltas:
+                    yield delta
+        except (EngineFailed, EngineUnreachable) as error:
+            if await self._is_dead():
+                raise EngineUnreachable(f"the embedded engine has ended: {self._obituary()}") from error
+            raise
+
+    def _entered(self) -> OpenAIEngine:
+        if self._client is None:
+            raise InputError(f"{self!r} was not entered; use it as `async with engine:`")
+        return self._client
+
+    async def _start(self) -> str:
+        """Start the child; its address once it listens."""
+        self._child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", str(SERVER), "--model", str(self._model_path), "--alias", self._alias),
+            *("--parallel", str(self._slots), "--context", str(self._slots * self._context_per_slot)),
+            *("--threads", str(self._threads)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self._child.stdout is not None and self._child.stderr is not None
+        self._listening = asyncio.create_task(self._listen(self._child.stderr))
+        try:
+            async with asyncio.timeout(self._start_timeout_s):
+                line = await self._child.stdout.readline()
+        except TimeoutError:
+            raise EngineFailed(f"llama.cpp did not start within {self._start_timeout_s:g} s{self._words()}") from None
+        try:
+            return str(json.loads(line)["address"])
+        except (ValueError, LookupError):
+            await self._is_dead()
+            raise EngineFailed(f"llama.cpp cannot serve {self._model_path}: {self._obituary()}") from None
+
+    async def _listen(self, stderr: asyncio.StreamReader) -> None:
+        """Keep the child's last lines; an unread pipe would block it."""
+        while line := await read_line(stderr):
+            if words := line.decode(errors="replace").strip():
+                self._last_words.append(words)
+
+    async def _is_dead(self) -> bool:
+        """Whether the child has ended, or does so within a moment."""
+        assert self._child is not None and self._listening is not None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DYING_GRACE_S):
+                await self._child.wait()
+                await asyncio.shield(self._listening)
+        return self._child.returncode is not None
+
+    def _obituary(self) -> str:
+        code = self._child.returncode if self._child is not None else None
+        how = "still running" if code is None else f"signal {-code}" if code < 0 else f"exit status {code}"
+        return how + self._words()
+
+    def _words(self) -> str:
+        return "; its last words:\n" + "\n".join(self._last_words) if self._last_words else "; it said nothing"
+
+    async def _end_child(self) -> None:
+        child, listening = self._child, self._listening
+        if child is None:
+            return
+        try:
+            if child.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    child.terminate()
+                async with asyncio.timeout(TERMINATE_GRACE_S):
+                    await child.wait()
+        except BaseException as error:
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            if not isinstance(error, TimeoutError):
+                raise
+            await child.wait()
+        finally:
+            if listening is not None:
+                listening.cancel()
+            if child.stdin is not None:
+                child.stdin.close()
+
+
+async def read_line(stream: asyncio.StreamReader) -> bytes:
+    """A line, or a piece of one that is too long to wait for."""
+    try:
+        return await stream.readline()
+    except ValueError:
+        return b"..."
+
+
+def checked_model(path: str | Path | None) -> Path:
+    model = SHIPPED_MODEL if path is None else Path(path)
+    if not model.is_file():
+        whose = "the embedded model is missing from this installation: " if path is None else "model "
+        raise InputError(f"{whose}{str(model)!r} is not a file; expected a GGUF file")
+    with model.open("rb") as file:
+        magic = file.read(len(GGUF_MAGIC))
+    if magic != GGUF_MAGIC:
+        raise InputError(f"model {str(model)!r} is not a GGUF file: it begins with {magic!r}, not {GGUF_MAGIC!r}")
+    return model.resolve()
+
+
+def above_zero(name: str, number: int) -> int:
+    if number < 1:
+        raise InputError(f"{name} is {number}; expected 1 or more")
+    return number
+
+
+def usable_cores() -> int:
+    """Cores this process may run on, which may be fewer than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,0 +1,49 @@
+"""What happens to a program, as values. Progress displays, metrics and reports read these and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dynasor.vocabulary import Answer, Certaindex, RequestKind
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramStarted:
+    program_id: str
+    cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestEnded:
+    """A request is over; ``cancelled`` when it did not run to its end."""
+
+    program_id: str
+    request_id: str
+    kind: RequestKind
+    num_tokens: int
+    cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CertaindexMeasured:
+    program_id: str
+    certaindex: Certaindex
+    answer: str | None
+    finished: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramEnded:
+    """``answer`` is None when the program failed."""
+
+    program_id: str
+    answer: Answer | None
+
+
+Event = ProgramStarted | RequestEnded | CertaindexMeasured | ProgramEnded
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The listener that does nothing."""

@@ -1,0 +1,19 @@
+"""Self-consistency (Wang et al., arXiv 2203.11171): many independent chains of thought, one vote."""
+
+from __future__ import annotations
+
+from dynasor.programs.protocol import Session
+from dynasor.programs.votes import Votes
+from dynasor.vocabulary import Answer
+
+
+class SelfConsistency:
+    """Sample independent chains of thought and take the majority answer."""
+
+    async def execute(self, session: Session) -> Answer:
+        async with session.branches() as branches:
+            votes = Votes(branches.cap)
+            async for completion in branches:
+                votes.add(await session.read_answer(completion), completion)
+                branches.observe(votes.certaindex, votes.leading_answer)
+        return votes.answer()

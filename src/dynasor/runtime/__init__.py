@@ -1,0 +1,5 @@
+"""Ties programs to the scheduler and the engine; the only place that awaits them all."""
+
+from dynasor.runtime.runtime import Options, Runtime
+
+__all__ = ["Options", "Runtime"]
