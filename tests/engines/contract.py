@@ -1,0 +1,152 @@
+"""What every engine must do, tested against real ones: subclass it beside an ``engine`` fixture.
+
+The engine runs the tiny random model (it writes until ``max_tokens``), has a context of 2048 tokens, and works
+for nobody else meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import pytest
+
+from dynasor.engines.counters import EngineCounters, engine_counters
+from dynasor.engines.embedded import EmbeddedEngine
+from dynasor.engines.openai import OpenAIEngine
+from dynasor.errors import EngineRejected
+from dynasor.vocabulary import FinishReason, Message, Sampling
+from tests.engines.reading import CHAT, RAW, Prompt, ask, hear, hear_some
+
+RealEngine = EmbeddedEngine | OpenAIEngine
+
+GREEDY = Sampling(temperature=0.0, max_tokens=24)
+LONG = Sampling(temperature=1.0, max_tokens=1500)
+both_prompts = pytest.mark.parametrize("prompt", [CHAT, RAW], ids=["chat", "completions"])
+
+
+async def comes_true(condition: Callable[[EngineCounters], bool], base_url: str, within_s: float) -> bool:
+    """Whether the engine's counters fulfil ``condition`` within the time."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_s
+    while True:
+        asked_at = loop.time()
+        if condition(await engine_counters(base_url)):
+            return asked_at <= deadline
+        if loop.time() > deadline:
+            return False
+        await asyncio.sleep(0.02)
+
+
+async def is_idle_within_a_second(engine: RealEngine) -> bool:
+    return await comes_true(lambda now: now.running == now.waiting == 0, engine.base_url, within_s=1.0)
+
+
+class EngineContract:
+    max_tokens_unseen_when_cancelled: int
+    """How many tokens the engine may have produced and not yet told, when a stream is closed."""
+
+    @both_prompts
+    async def test_a_request_runs_to_its_limit(self, engine: RealEngine, prompt: Prompt) -> None:
+        heard = await hear(engine, ask(prompt, GREEDY))
+        assert heard.text
+        assert heard.finish_reason is FinishReason.LENGTH
+        assert heard.num_tokens == 24
+        assert heard.prompt_tokens is not None and heard.prompt_tokens >= 5
+        assert engine.info.max_model_len == 2048
+
+    @both_prompts
+    async def test_text_streams_with_a_growing_token_count(self, engine: RealEngine, prompt: Prompt) -> None:
+        deltas = (await hear(engine, ask(prompt, Sampling(max_tokens=200)))).deltas
+        counts = [delta.num_tokens for delta in deltas]
+        assert len(deltas) > 3
+        assert counts == sorted(counts) and counts[0] < 200 and counts[-1] == 200
+        assert [delta.finish_reason for delta in deltas[:-1]] == [None] * (len(deltas) - 1)
+
+    @both_prompts
+    async def test_a_seed_gives_the_same_text_again(self, engine: RealEngine, prompt: Prompt) -> None:
+        texts = [
+            (await hear(engine, ask(prompt, Sampling(temperature=1.0, max_tokens=40, seed=seed)))).text
+            for seed in (1, 1, 2)
+        ]
+        assert texts[0] == texts[1] != texts[2]
+
+    @both_prompts
+    async def test_a_stop_string_ends_the_text_before_it(self, engine: RealEngine, prompt: Prompt) -> None:
+        whole = (await hear(engine, ask(prompt, GREEDY))).text
+        stop = whole[10:12]
+        heard = await hear(engine, ask(prompt, Sampling(temperature=0.0, max_tokens=24, stop=(stop,))))
+        assert heard.text == whole[: whole.index(stop)]
+        assert heard.finish_reason is FinishReason.STOP
+
+    @both_prompts
+    async def test_log_probabilities_come_with_every_token(self, engine: RealEngine, prompt: Prompt) -> None:
+        heard = await hear(engine, ask(prompt, Sampling(temperature=0.0, max_tokens=24, top_logprobs=3)))
+        assert len(heard.logprobs) == heard.num_tokens == 24
+        assert "".join(logprob.token for logprob in heard.logprobs) == heard.text
+        for drawn in heard.logprobs:
+            assert len(drawn.top) >= 3
+            assert drawn.logprob == max(drawn.top.values()) <= 0.0
+
+    @both_prompts
+    async def test_log_probabilities_of_the_drawn_tokens_alone(self, engine: RealEngine, prompt: Prompt) -> None:
+        heard = await hear(engine, ask(prompt, Sampling(max_tokens=8, top_logprobs=0)))
+        assert [len(logprob.top) for logprob in heard.logprobs] == [0] * 8
+
+    @both_prompts
+    async def test_no_log_probabilities_unless_asked(self, engine: RealEngine, prompt: Prompt) -> None:
+        assert (await hear(engine, ask(prompt, GREEDY))).logprobs == []
+
+    async def test_thinking_reaches_the_chat_template(self, engine: RealEngine) -> None:
+        short, long, default = [
+            (await hear(engine, ask(CHAT, Sampling(max_tokens=2, thinking=thinking)))).prompt_tokens
+            for thinking in (False, True, None)
+        ]
+        assert short is not None and long is not None
+        assert long > short == default
+
+    async def test_any_text_can_be_asked(self, engine: RealEngine) -> None:
+        heard = await hear(engine, ask((Message("user", 'π ≠ 3 🙂 "\n\\ <|x|>'),), GREEDY))
+        assert heard.num_tokens == 24
+
+    @both_prompts
+    async def test_a_prompt_that_is_too_long_is_rejected(self, engine: RealEngine, prompt: Prompt) -> None:
+        long = "x" * 5000
+        with pytest.raises(EngineRejected, match=r"rejects the request \(HTTP 400\).*2048 tokens"):
+            await hear(engine, ask(long if isinstance(prompt, str) else (Message("user", long),), GREEDY))
+
+    @both_prompts
+    async def test_a_closed_stream_ends_its_work(self, engine: RealEngine, prompt: Prompt) -> None:
+        await asyncio.gather(*(hear_some(engine, ask(prompt, LONG), 5) for _ in range(8)))
+        assert await is_idle_within_a_second(engine)
+
+    async def test_a_cancelled_task_ends_its_work_at_whatever_instant(self, engine: RealEngine) -> None:
+        rng = random.Random(7)
+
+        async def cancel_somewhen() -> None:
+            reading = asyncio.create_task(hear(engine, ask(RAW, LONG)))
+            await asyncio.sleep(rng.random() ** 3 * 0.2)
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+
+        for _ in range(5):
+            await asyncio.gather(*(cancel_somewhen() for _ in range(8)))
+        assert await is_idle_within_a_second(engine)
+        assert (await hear(engine, ask(RAW, GREEDY))).num_tokens == 24
+
+    async def test_the_engine_counts_the_same_tokens(self, engine: RealEngine) -> None:
+        before = (await engine_counters(engine.base_url)).generated_tokens
+        prompts: list[Prompt] = [RAW, CHAT] * 10
+        requests = [ask(prompt, Sampling(max_tokens=10 + 3 * i)) for i, prompt in enumerate(prompts)]
+        heard = await asyncio.gather(*(hear(engine, request) for request in requests))
+        total = before + sum(one.num_tokens for one in heard)
+        assert await comes_true(lambda now: now.generated_tokens == total, engine.base_url, within_s=3.0)
+
+    async def test_the_engine_counts_about_the_same_tokens_of_cancelled_requests(self, engine: RealEngine) -> None:
+        before = (await engine_counters(engine.base_url)).generated_tokens
+        seen = [await hear_some(engine, ask(RAW, LONG), 20) for _ in range(6)]
+        assert await is_idle_within_a_second(engine)
+        produced = (await engine_counters(engine.base_url)).generated_tokens - before
+        assert sum(seen) <= produced <= sum(seen) + 6 * self.max_tokens_unseen_when_cancelled

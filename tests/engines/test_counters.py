@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from dynasor.engines.counters import EngineCounters, engine_counters, parse_counters
+from dynasor.errors import EngineFailed, EngineUnreachable
+from tests.engines.scripted import ScriptedServer
+
+VLLM = """# HELP vllm:num_requests_running Number of requests in model execution batches.
+# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{engine="0",model_name="m"} 3.0
+vllm:num_requests_running{engine="1",model_name="m"} 1.0
+vllm:num_requests_waiting{engine="0",model_name="m"} 2.0
+vllm:generation_tokens_total{engine="0",model_name="m"} 1.5e+03
+vllm:generation_tokens_total{engine="1",model_name="m"} 1.0
+"""
+LLAMACPP = "llamacpp:tokens_predicted_total 11\nllamacpp:requests_processing 1\nllamacpp:requests_deferred 4\n"
+
+
+def test_vllm_summed_over_its_engines() -> None:
+    assert parse_counters(VLLM) == EngineCounters(running=4, waiting=2, generated_tokens=1501)
+
+
+def test_llama_cpp() -> None:
+    assert parse_counters(LLAMACPP) == EngineCounters(running=1, waiting=4, generated_tokens=11)
+
+
+def test_other_metrics_are_none_of_ours() -> None:
+    assert parse_counters("process_cpu_seconds_total 1.0\n") is None
+
+
+async def test_a_server_without_metrics_is_told(server: ScriptedServer) -> None:
+    expected = f"http://127.0.0.1:{server.port}/metrics has no metrics of vLLM, SGLang or llama.cpp (HTTP 405)"
+    with pytest.raises(EngineFailed) as raised:
+        await engine_counters(server.url)
+    assert str(raised.value) == expected
+
+
+async def test_no_server_is_told(server: ScriptedServer) -> None:
+    url = server.url
+    await server.stop_listening()
+    with pytest.raises(EngineUnreachable, match=r"^cannot connect to .*/metrics: Connection refused; check that"):
+        await engine_counters(url)
