@@ -121,13 +121,15 @@ class Completion:
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens an engine produced, each counted once: by what the request was for, or as ``cancelled`` when
-    the request did not run to its end. ``prompt`` tokens were read, not produced."""
+    nobody used them. ``prompt`` tokens were read, not produced; those that a reward read are
+    ``score_prompt``."""
 
     main: int = 0
     probe: int = 0
     score: int = 0
     cancelled: int = 0
     prompt: int = 0
+    score_prompt: int = 0
 
     @property
     def produced(self) -> int:
@@ -147,6 +149,8 @@ class VoteCounts:
 
     groups: tuple[int, ...] = ()
     unanswered: int = 0
+    streak: int = 0
+    """How many samples in a row, counted back from the latest, gave one same answer; 0 if that had none."""
 
     @property
     def total(self) -> int:
@@ -165,8 +169,8 @@ class VoteCounts:
 class Certaindex:
     """How settled a program is: its headline ``value`` in [0, 1] and the ``signals`` it can be judged by.
 
-    Signals carry the paper's names (``entropy`` is the normalised one, eq. 1) and ours (``agreement``).
-    ``votes`` is the evidence behind them, for programs that vote.
+    Signals carry the paper's names (``entropy`` is the normalised one, eq. 1; ``reward``; ``stability``)
+    and ours (``agreement``). ``votes`` is the evidence behind them, for programs that vote.
     """
 
     value: float
@@ -178,6 +182,8 @@ class StopReason(StrEnum):
     """Why a program spent no more."""
 
     CERTAIN = "certain"
+    HOPELESS = "hopeless"
+    """More compute would rarely change the answer for the better."""
     CAP = "cap"
     PROGRAM = "program"
     """The program ended by itself, not at its allocator's word."""
@@ -206,12 +212,13 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """Where a program stands with its knob: units ``finished``, units ``open`` (granted, not finished),
-    and the ``cap`` that finished and open together may not pass."""
+    """Where a program stands with its knob: units ``finished``, units ``open`` (granted, not finished), the
+    ``cap`` that finished and open together may not pass, and the ``tokens`` produced for it so far."""
 
     finished: int
     open: int
     cap: int
+    tokens: int = 0
 
     @property
     def granted(self) -> int:
@@ -220,10 +227,12 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One finished sample of a program, as its answer was read, with the tokens it took."""
+    """One finished sample of a program, as its answer was read, with the tokens it took and the reward it
+    got in [0, 1], if it was scored."""
 
     answer: str | None
     num_tokens: int
+    reward: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

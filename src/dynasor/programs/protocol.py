@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
-from dynasor.vocabulary import Answer, Certaindex, Completion, Message, Question, RequestKind, Sampling
+from dynasor.vocabulary import Answer, Certaindex, Completion, Delta, Message, Question, RequestKind, Sampling
+
+if TYPE_CHECKING:
+    from dynasor.programs.votes import ChosenBy, RewardForm, Votes
+    from dynasor.scheduling import Allocator
+
+Result = TypeVar("Result")
+Produced = TypeVar("Produced", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +26,22 @@ class ReadAnswer:
     key: str
 
 
-class Branches(Protocol):
-    """Parallel samples of one prompt, granted by the allocator as the program goes.
+class Branches(Protocol[Produced]):
+    """Parallel units of the knob, granted by the allocator as the program goes.
 
-    An async context manager and an async iterator over completions in the order they finish. The
+    An async context manager and an async iterator over what the units bring, in the order they finish. The
     allocator is asked before every wait; when it says stop the iteration ends. Leaving the block cancels
     what still runs, in the engine too.
     """
 
     @property
     def cap(self) -> int:
-        """The most samples this program may have in all."""
+        """The most units this program may have in all."""
         ...
 
     def observe(self, certaindex: Certaindex, answer: str | None = None) -> None:
-        """Report how settled the program is now; the allocator's next word builds on it."""
+        """Report how settled the program is now; the allocator's next word builds on it. Reported by a unit
+        while it works, the allocator is asked again at once."""
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -42,9 +50,48 @@ class Branches(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
-    def __aiter__(self) -> AsyncIterator[Completion]: ...
+    def __aiter__(self) -> AsyncIterator[Produced]: ...
 
-    async def __anext__(self) -> Completion: ...
+    async def __anext__(self) -> Produced: ...
+
+
+class TextStream(Protocol):
+    """A completion while it is written: an async context manager and an async iterator over its deltas.
+
+    Leaving the block before the last delta aborts the request in the engine.
+    """
+
+    @property
+    def text(self) -> str:
+        """All text so far, reasoning not included."""
+        ...
+
+    @property
+    def reasoning(self) -> str:
+        """All reasoning so far, where the engine tells it apart from the text."""
+        ...
+
+    @property
+    def num_tokens(self) -> int: ...
+
+    @property
+    def completion(self) -> Completion | None:
+        """The whole, once it ran to its end."""
+        ...
+
+    def keep(self, num_tokens: int) -> None:
+        """Of a stream that is left early, so many tokens were of use; the others count as cancelled."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    def __aiter__(self) -> AsyncIterator[Delta]: ...
+
+    async def __anext__(self) -> Delta: ...
 
 
 class Session(Protocol):
@@ -58,8 +105,44 @@ class Session(Protocol):
         """Seeded by the run and the question: the same run draws the same numbers."""
         ...
 
-    def branches(self, prompt: tuple[Message, ...] | str | None = None) -> Branches:
+    @property
+    def cap(self) -> int:
+        """The most units of its knob this program may spend in all."""
+        ...
+
+    @property
+    def sampling(self) -> Sampling:
+        """How this run samples where a request does not say; its ``seed`` is None."""
+        ...
+
+    def branches(
+        self, prompt: tuple[Message, ...] | str | None = None, *, sampling: Sampling | None = None
+    ) -> Branches[Completion]:
         """Samples of ``prompt`` (the question, if None), one unit of the knob each."""
+        ...
+
+    def parallel(self, work: Callable[[Session], Awaitable[Result]]) -> Branches[Result]:
+        """Any work as a unit of the knob: ``work`` runs once a unit, with a session to send its requests by."""
+        ...
+
+    def grant(self, most: int | None = None) -> int:
+        """How many more units of the knob may be spent now, at most ``most``; 0: stop.
+
+        For programs whose units follow one another. All units granted before count as finished, so report
+        what they brought with ``observe`` first.
+        """
+        ...
+
+    def observe(self, certaindex: Certaindex, answer: str | None = None) -> None:
+        """Report how settled the program is now; the allocator's next word builds on it."""
+        ...
+
+    def inner(self, allocator: Allocator, cap: int) -> Session:
+        """A session for a program inside this one, with a knob of its own; what it spends is counted here."""
+        ...
+
+    def votes(self, *, by: ChosenBy = "majority", reward_form: RewardForm = "mean") -> Votes:
+        """An empty count of votes, which measures agreement as this run's profile learned it."""
         ...
 
     async def generate(
@@ -72,8 +155,33 @@ class Session(Protocol):
         """One request outside the allocator's count, waiting its turn with the scheduler."""
         ...
 
+    def stream(
+        self,
+        prompt: tuple[Message, ...] | str,
+        *,
+        kind: RequestKind = RequestKind.MAIN,
+        sampling: Sampling | None = None,
+    ) -> TextStream:
+        """As ``generate``, to be read while it is written."""
+        ...
+
+    async def render(self, *, thinking: bool | None = None) -> str:
+        """The question as the raw text that the model continues: its chat template applied.
+
+        Raises EngineError where the engine cannot tell.
+        """
+        ...
+
     async def read_answer(self, completion: Completion) -> ReadAnswer | None:
         """The answer in ``completion``; None if it has none or was cut off before it could give one."""
+        ...
+
+    async def read_text(self, text: str) -> ReadAnswer | None:
+        """The answer in a text that is complete; None if it has none."""
+        ...
+
+    async def read_as_answer(self, answer: str) -> ReadAnswer:
+        """A text that is an answer and nothing else (the inside of a closed box), with its key."""
         ...
 
 

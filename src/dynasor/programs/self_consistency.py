@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dynasor.programs.protocol import Session
-from dynasor.programs.votes import Votes
 from dynasor.vocabulary import Answer
 
 
@@ -12,7 +11,7 @@ class SelfConsistency:
 
     async def execute(self, session: Session) -> Answer:
         async with session.branches() as branches:
-            votes = Votes(branches.cap)
+            votes = session.votes()
             async for completion in branches:
                 votes.add(await session.read_answer(completion), completion)
                 branches.observe(votes.certaindex, votes.leading_answer)

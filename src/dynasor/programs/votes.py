@@ -3,42 +3,95 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
-from dynasor.certainty import certaindex_of_votes
+from dynasor.certainty import (
+    AGREEMENT,
+    ENTROPY,
+    REWARD,
+    UNIFORM,
+    VotePrior,
+    agreement,
+    best_stays,
+    normalised_entropy,
+    weighted_agreement,
+)
 from dynasor.programs.protocol import ReadAnswer
-from dynasor.vocabulary import Answer, Branch, Certaindex, Completion, VoteCounts
+from dynasor.vocabulary import Answer, Branch, Certaindex, VoteCounts
+
+ChosenBy = Literal["majority", "weighted", "best"]
+RewardForm = Literal["mean", "max"]
+
+
+class Written(Protocol):
+    """What a vote is cast with: a completion, or the end of a path in a tree."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def num_tokens(self) -> int: ...
 
 
 @dataclass(slots=True)
 class Group:
-    """The samples that gave one answer: how it was first written, in which chain, and how many there are."""
+    """The samples that gave one answer: how it was first written, how many there are, what they weigh together,
+    and the chain that shows it best: the first, or the one with the highest reward."""
 
     answer: str
     solution: str
     size: int = 0
+    weight: float = 0.0
+    best_reward: float = -1.0
 
 
 class Votes:
-    """Counts answers by their key. The leader is the largest group, the earlier one on a tie."""
+    """Counts answers by their key, and knows how settled the count is.
 
-    def __init__(self, cap: int) -> None:
+    Args:
+        cap: the most samples there will be.
+        prior: of the agreement posterior.
+        by: who leads: ``majority`` the largest group, ``weighted`` the one with the largest sum of rewards,
+            ``best`` the one whose best sample has the highest reward. The earlier one on a tie.
+        reward_form: whether the signal ``reward`` is the mean over all samples (the paper's for MCTS) or their
+            maximum (its for Rebase).
+    """
+
+    def __init__(
+        self,
+        cap: int,
+        prior: VotePrior = UNIFORM,
+        *,
+        by: ChosenBy = "majority",
+        reward_form: RewardForm = "mean",
+    ) -> None:
         self.cap = cap
+        self.prior = prior
+        self.by = by
+        self.reward_form = reward_form
         self._groups: dict[str, Group] = {}
         self._unanswered = 0
+        self._streak: tuple[str | None, int] = (None, 0)
         self._branches: list[Branch] = []
 
-    def add(self, answer: ReadAnswer | None, completion: Completion) -> None:
+    def add(self, answer: ReadAnswer | None, written: Written, reward: float | None = None) -> None:
+        """One more sample; ``reward`` in [0, 1] if it was scored."""
+        key = answer.key if answer else None
+        self._streak = (key, self._streak[1] + 1 if key == self._streak[0] else 1)
         if answer is None:
             self._unanswered += 1
-            self._branches.append(Branch(None, completion.num_tokens))
+            self._branches.append(Branch(None, written.num_tokens, reward))
             return
-        group = self._groups.setdefault(answer.key, Group(answer.text, completion.text))
+        group = self._groups.setdefault(answer.key, Group(answer.text, written.text))
         group.size += 1
-        self._branches.append(Branch(group.answer, completion.num_tokens))
+        group.weight += 1.0 if reward is None else reward
+        if reward is not None and reward > group.best_reward:
+            group.best_reward, group.solution = reward, written.text
+        self._branches.append(Branch(group.answer, written.num_tokens, reward))
 
     @property
     def leader(self) -> Group | None:
-        return max(self._groups.values(), key=lambda group: group.size, default=None)
+        return max(self._groups.values(), key=self._rank, default=None)
 
     @property
     def leading_answer(self) -> str | None:
@@ -47,14 +100,21 @@ class Votes:
     @property
     def counts(self) -> VoteCounts:
         sizes = sorted((group.size for group in self._groups.values()), reverse=True)
-        return VoteCounts(tuple(sizes), self._unanswered)
+        key, length = self._streak
+        return VoteCounts(tuple(sizes), self._unanswered, 0 if key is None else length)
 
     @property
     def certaindex(self) -> Certaindex:
-        return certaindex_of_votes(self.counts, self.cap)
+        """``agreement`` is the headline, for whichever way the leader is chosen. Without votes all signals are 0."""
+        settled = self._agreement()
+        signals = {AGREEMENT: settled, ENTROPY: normalised_entropy(self.counts)}
+        rewards = [branch.reward for branch in self._branches if branch.reward is not None]
+        if rewards:
+            signals[REWARD] = max(rewards) if self.reward_form == "max" else sum(rewards) / len(rewards)
+        return Certaindex(settled, signals, self.counts)
 
     def answer(self) -> Answer:
-        """The majority answer with the first chain that gave it."""
+        """The leading answer with the chain that shows it best."""
         leader = self.leader
         return Answer(
             text=self.leading_answer,
@@ -62,6 +122,26 @@ class Votes:
             certaindex=self.certaindex,
             branches=tuple(self._branches),
         )
+
+    def _rank(self, group: Group) -> float:
+        if self.by == "best":
+            return group.best_reward
+        return group.weight if self.by == "weighted" else group.size
+
+    def _agreement(self) -> float:
+        if self.by == "majority":
+            return agreement(self.counts, self.cap, self.prior)
+        first, second = self._first_two()
+        if self.by == "best":
+            return best_stays(self.counts, first[0], self.cap)
+        return weighted_agreement(self.counts, first, second, self.cap, self.prior)
+
+    def _first_two(self) -> tuple[tuple[int, float], tuple[int, float]]:
+        """(votes, their weight) of the leader and its runner-up."""
+        ranked = sorted(self._groups.values(), key=self._rank, reverse=True)[:2]
+        pairs = [(group.size, group.weight) for group in ranked]
+        first, second = (pairs + [(0, 0.0), (0, 0.0)])[:2]
+        return first, second
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{group.answer}: {group.size}" for group in self._groups.values())

@@ -27,13 +27,15 @@ class Dispatcher:
         self.scheduler = scheduler
         self._turns: dict[str, asyncio.Future[None]] = {}
         self._numbers = itertools.count()
+        self._pausing: dict[str, set[object]] = {}
 
     def enter(self, program_id: str) -> Place:
         """Line up a program; its requests inherit this place."""
         return Place(program_id, next(self._numbers), self._now())
 
     def leave(self, place: Place) -> None:
-        self.resume(place)
+        self._pausing.pop(place.program_id, None)
+        self._resume(place)
 
     @asynccontextmanager
     async def turn(self, place: Place, request_id: str, *, is_granted: bool = False) -> AsyncIterator[None]:
@@ -60,11 +62,22 @@ class Dispatcher:
             self.scheduler.remove(request_id)
             self._start_ready()
 
-    def pause(self, place: Place) -> None:
-        """Start none of this program's grants until ``resume``: it has something to look at first."""
+    def pause(self, place: Place, by: object) -> None:
+        """Start none of this program's grants until everyone who paused it resumes it: there is something to look
+        at first."""
+        self._pausing.setdefault(place.program_id, set()).add(by)
         self.scheduler.pause(place.program_id)
 
-    def resume(self, place: Place) -> None:
+    def resume(self, place: Place, by: object) -> None:
+        pausing = self._pausing.get(place.program_id)
+        if pausing is None:
+            return
+        pausing.discard(by)
+        if not pausing:
+            del self._pausing[place.program_id]
+            self._resume(place)
+
+    def _resume(self, place: Place) -> None:
         self.scheduler.resume(place.program_id)
         self._start_ready()
 

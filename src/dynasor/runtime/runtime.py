@@ -81,9 +81,9 @@ class Runtime:
         try:
             answer = replace(
                 await program.execute(session),
-                stop_reason=session.account.stop_reason,
+                stop_reason=session.knob.stop_reason,
                 usage=session.account.usage,
-                num_samples=session.account.finished,
+                num_samples=session.knob.done,
                 duration_s=time.monotonic() - began,
             )
             return answer

@@ -1,0 +1,12 @@
+"""The names of the signals that a certaindex can carry."""
+
+AGREEMENT = "agreement"
+"""Probability that the answer now is the answer at full budget. Ours, and of every program."""
+ENTROPY = "entropy"
+"""Normalised entropy of the votes, 1 all agree, 0 all differ (paper section 3.1, eq. 1)."""
+REWARD = "reward"
+"""Rewards of the paths, in [0, 1]: their mean for MCTS, their maximum for Rebase (paper sections 3.1 and B.1)."""
+STABILITY = "stability"
+"""Share of a chain's latest probes that gave its present answer (paper section 2.1)."""
+CONFIDENCE = "confidence"
+"""Mean probability of the tokens of a chain's latest probe answer (as in DEER, arXiv 2504.15895)."""
