@@ -41,7 +41,17 @@ class ProgramEnded:
     answer: Answer | None
 
 
-Event = ProgramStarted | RequestEnded | CertaindexMeasured | ProgramEnded
+@dataclass(frozen=True, slots=True)
+class DriftSuspected:
+    """Of ``audited`` programs that ran to their cap, stopping early would have ``changed`` so many answers; the
+    profile in use allows a share of ``allowed``."""
+
+    audited: int
+    changed: int
+    allowed: float
+
+
+Event = ProgramStarted | RequestEnded | CertaindexMeasured | ProgramEnded | DriftSuspected
 Listener = Callable[[Event], None]
 
 

@@ -4,11 +4,11 @@ from dynasor.certainty.agreement import (
     UNIFORM,
     VotePrior,
     agreement,
-    best_stays,
     samples_to_settle,
-    weighted_agreement,
 )
 from dynasor.certainty.entropy import normalised_entropy
+from dynasor.certainty.hope import hope
+from dynasor.certainty.lead import ChosenBy, Lead
 from dynasor.certainty.signals import AGREEMENT, CONFIDENCE, ENTROPY, REWARD, STABILITY
 from dynasor.certainty.votes import certaindex_of_votes
 
@@ -19,11 +19,12 @@ __all__ = [
     "REWARD",
     "STABILITY",
     "UNIFORM",
+    "ChosenBy",
+    "Lead",
     "VotePrior",
     "agreement",
-    "best_stays",
     "certaindex_of_votes",
+    "hope",
     "normalised_entropy",
     "samples_to_settle",
-    "weighted_agreement",
 ]

@@ -12,8 +12,8 @@ learns one from recorded samples, without labels.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from functools import lru_cache
+from operator import mul
 
 from dynasor.vocabulary import VoteCounts
 
@@ -36,41 +36,34 @@ def agreement(votes: VoteCounts, cap: int, prior: VotePrior = UNIFORM) -> float:
     return leader_stays(votes.leader, votes.runner_up, rest, remaining, prior)
 
 
-def weighted_agreement(
-    votes: VoteCounts, leader: tuple[int, float], runner_up: tuple[int, float], cap: int, prior: VotePrior = UNIFORM
+def weighted_stays(
+    leader: int,
+    runner_up: int,
+    rest: int,
+    remaining: int,
+    weights: tuple[float, float],
+    prior: VotePrior = UNIFORM,
 ) -> float:
-    """``agreement`` where votes have weights: each of the two answers is given as (its votes, their weight).
-
-    A further vote for either is expected to weigh what its votes weighed on average so far.
-    """
-    if leader[0] == 0:
-        return 0.0
-    remaining = max(0, cap - votes.total)
-    lead = leader[1] - runner_up[1]
-    gain, loss = (weight / count if count else leader[1] / leader[0] for count, weight in (leader, runner_up))
+    """``leader_stays`` where votes weigh differently: ``weights`` is what the votes of leader and runner-up weigh
+    together. A further vote for either is expected to weigh what its votes did on average so far."""
+    lead = weights[0] - weights[1]
+    gain = weights[0] / leader
+    loss = weights[1] / runner_up if runner_up else gain
     if remaining == 0 or lead > remaining * loss:
         return 1.0
-    weights = (leader[0] + prior[0], runner_up[0] + prior[1], votes.total - leader[0] - runner_up[0] + prior[2])
-    stays = 0.0
-    for gained, lost, probability in _outcomes(weights, remaining):
-        margin = lead + gained * gain - lost * loss
-        stays += probability * (1.0 if margin > 0 else 0.5 if margin == 0 else 0.0)
-    return min(math.nextafter(1.0, 0.0), stays)
+    return _stays(lead, (gain, loss), (leader + prior[0], runner_up + prior[1], rest + prior[2]), remaining)
 
 
-def best_stays(votes: VoteCounts, supporters: int, cap: int) -> float:
-    """``agreement`` for best-of-n: probability that the answer of the best sample now is that of the best of ``cap``.
+def best_stays(supporters: int, total: int, remaining: int) -> float:
+    """Probability that the answer of the best sample now is the answer of the best after ``remaining`` more.
 
     Samples come in no particular order, so the best of all is among the remaining ones with the chance of
-    their share; that one then gives another answer than the present one's with the rule of succession on its
-    ``supporters`` among the samples so far. (That good samples agree more often than others is left out, so
-    the number is rather low than high.) 0.0 without an answer, 1.0 without samples left.
+    their share; that one then gives another answer than the present one's by the rule of succession on its
+    ``supporters`` among the ``total`` samples so far. (That good samples agree more often than others is left
+    out, so the number is rather low than high.)
     """
-    if supporters == 0:
-        return 0.0
-    remaining = max(0, cap - votes.total)
-    is_beaten = remaining / (votes.total + remaining)
-    differs = 1 - (supporters + 1) / (votes.total + 2)
+    is_beaten = remaining / (total + remaining)
+    differs = 1 - (supporters + 1) / (total + 2)
     return 1 - is_beaten * differs
 
 
@@ -99,25 +92,38 @@ def leader_stays(leader: int, runner_up: int, rest: int, remaining: int, prior: 
         return 1.0
     if remaining == 0:
         return 0.5
-    weights = (leader + prior[0], runner_up + prior[1], rest + prior[2])
+    return _stays(lead, (1, 1), (leader + prior[0], runner_up + prior[1], rest + prior[2]), remaining)
+
+
+def _stays(lead: float, steps: tuple[float, float], weights: VotePrior, remaining: int) -> float:
+    """Probability that a ``lead`` is kept when each vote for the leader adds ``steps[0]`` to it and each for the
+    runner-up takes ``steps[1]`` away; a tie counts half.
+
+    A sum over all splits of ``remaining`` into votes for the leader, the runner-up and the rest, which are
+    Dirichlet-multinomial with ``weights``.
+    """
+    (for_leader, scale_0), (for_runner_up, scale_1), (for_rest, scale_2) = (_ways(each, remaining) for each in weights)
+    for_rest.reverse()
     stays = 0.0
-    for gained, lost, probability in _outcomes(weights, remaining):
-        margin = lead + gained - lost
-        stays += probability * (1.0 if margin > 0 else 0.5 if margin == 0 else 0.0)
+    for gained in range(remaining + 1):
+        bearable = (lead + gained * steps[0]) / steps[1] if steps[1] else math.inf
+        most = min(remaining - gained + 1, math.ceil(max(0.0, bearable)))
+        ways = sum(map(mul, for_runner_up[:most], for_rest[gained : gained + most]))
+        if bearable == most <= remaining - gained:
+            ways += 0.5 * for_runner_up[most] * for_rest[gained + most]
+        stays += for_leader[gained] * ways
+    stays *= math.exp(scale_0 + scale_1 + scale_2 - _log_ways(sum(weights), remaining)[remaining])
     return min(math.nextafter(1.0, 0.0), stays)
 
 
-def _outcomes(weights: tuple[float, float, float], samples: int) -> Iterator[tuple[int, int, float]]:
-    """(leader's, runner-up's, probability) of every split of ``samples``: Dirichlet-multinomial."""
-    tables = [_log_rising_over_factorial(weight, samples) for weight in weights]
-    norm = _log_rising_over_factorial(sum(weights), samples)[samples]
-    for gained in range(samples + 1):
-        for lost in range(samples - gained + 1):
-            log_probability = tables[0][gained] + tables[1][lost] + tables[2][samples - gained - lost] - norm
-            yield gained, lost, math.exp(log_probability)
+def _ways(weight: float, samples: int) -> tuple[list[float], float]:
+    """``_log_ways``, each as a plain number, divided by the largest, and the logarithm of that."""
+    logs = _log_ways(weight, samples)
+    largest = max(logs)
+    return [math.exp(value - largest) for value in logs], largest
 
 
-def _log_rising_over_factorial(weight: float, samples: int) -> list[float]:
+def _log_ways(weight: float, samples: int) -> list[float]:
     """log(weight (weight+1) ... (weight+k-1) / k!) for k = 0 .. samples."""
     table = [0.0]
     for k in range(samples):

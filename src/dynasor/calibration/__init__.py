@@ -1,0 +1,6 @@
+"""Calibration: from recorded samples to a profile, which says how sure is sure enough."""
+
+from dynasor.calibration.calibrate import Learned, with_labels, without_labels
+from dynasor.calibration.reliability import Decile, Reliability, reliability
+
+__all__ = ["Decile", "Learned", "Reliability", "reliability", "with_labels", "without_labels"]

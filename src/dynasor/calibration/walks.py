@@ -1,0 +1,71 @@
+"""Walks: recorded questions in random order, and what each sample on the way showed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dynasor.certainty import ChosenBy, Lead
+from dynasor.programs import ReadAnswer, Votes
+from dynasor.replay.traces import RecordedQuestion, RecordedSample
+from dynasor.vocabulary import VoteCounts
+
+Marks = tuple[bool | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One order of a question's samples. All sequences have an entry after every sample, the last at the cap."""
+
+    question: int
+    leads: tuple[Lead, ...]
+    counts: tuple[VoteCounts, ...]
+    kept: tuple[bool, ...]
+    """Whether the answer then is the answer at the cap."""
+    right: Marks
+    """Whether the answer then is right; None where nobody marked it."""
+
+    @property
+    def cap(self) -> int:
+        return len(self.leads)
+
+
+def walk(question: int, samples: Sequence[RecordedSample], by: ChosenBy) -> Walk:
+    """Take ``samples`` one after the other; together they are the cap."""
+    votes = Votes(len(samples), by=by)
+    leads, counts, answers = [], [], []
+    for sample in samples:
+        answer = None if sample.answer is None else ReadAnswer(sample.answer, sample.answer)
+        votes.add(answer, _Written(sample.tokens or 0), sample.reward)
+        leads.append(votes.lead)
+        counts.append(votes.counts)
+        answers.append(votes.leading_answer)
+    marks: dict[str | None, bool | None] = {sample.answer: sample.correct for sample in samples}
+    marks[None] = False
+    return Walk(
+        question=question,
+        leads=tuple(leads),
+        counts=tuple(counts),
+        kept=tuple(answer == answers[-1] for answer in answers),
+        right=tuple(marks[answer] for answer in answers),
+    )
+
+
+def shuffled_walks(
+    questions: Sequence[RecordedQuestion], cap: int, by: ChosenBy, shuffles: int, seed: int
+) -> list[Walk]:
+    """``shuffles`` walks of every question, each through ``cap`` of its samples (or all, if it has fewer)."""
+    walks = []
+    for number, question in enumerate(questions):
+        rng = random.Random(f"{seed}-{question.id}")
+        for _ in range(shuffles):
+            samples = rng.sample(question.samples, min(cap, len(question.samples)))
+            walks.append(walk(number, samples, by))
+    return walks
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    num_tokens: int
+    text: str = ""
