@@ -184,6 +184,8 @@ class StopReason(StrEnum):
     CERTAIN = "certain"
     HOPELESS = "hopeless"
     """More compute would rarely change the answer for the better."""
+    PRICE = "price"
+    """More compute is worth more to other programs."""
     CAP = "cap"
     PROGRAM = "program"
     """The program ended by itself, not at its allocator's word."""

@@ -11,6 +11,7 @@ from dynasor.certainty.hope import hope
 from dynasor.certainty.lead import ChosenBy, Lead
 from dynasor.certainty.signals import AGREEMENT, CONFIDENCE, ENTROPY, REWARD, STABILITY
 from dynasor.certainty.votes import certaindex_of_votes
+from dynasor.certainty.worth import worth
 
 __all__ = [
     "AGREEMENT",
@@ -27,4 +28,5 @@ __all__ = [
     "hope",
     "normalised_entropy",
     "samples_to_settle",
+    "worth",
 ]

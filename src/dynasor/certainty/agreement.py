@@ -12,6 +12,7 @@ learns one from recorded samples, without labels.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from operator import mul
 
@@ -114,6 +115,16 @@ def _stays(lead: float, steps: tuple[float, float], weights: VotePrior, remainin
         stays += for_leader[gained] * ways
     stays *= math.exp(scale_0 + scale_1 + scale_2 - _log_ways(sum(weights), remaining)[remaining])
     return min(math.nextafter(1.0, 0.0), stays)
+
+
+def dirichlet_multinomial(weights: VotePrior, samples: int) -> Iterator[tuple[int, int, float]]:
+    """(votes for the first, votes for the second, probability) of every split of ``samples`` in three."""
+    tables = [_log_ways(weight, samples) for weight in weights]
+    norm = _log_ways(sum(weights), samples)[samples]
+    for first in range(samples + 1):
+        for second in range(samples - first + 1):
+            log_probability = tables[0][first] + tables[1][second] + tables[2][samples - first - second] - norm
+            yield first, second, math.exp(log_probability)
 
 
 def _ways(weight: float, samples: int) -> tuple[list[float], float]:

@@ -1,21 +1,34 @@
 """Pure decisions: what a program may spend (allocators) and whose request runs next (scheduler, policies)."""
 
-from dynasor.scheduling.allocators import ALLOCATORS, Agreement, Allocator, Fixed, Threshold, make_allocator
+from dynasor.scheduling.allocators import (
+    ALLOCATORS,
+    Agreement,
+    Allocator,
+    Fixed,
+    Threshold,
+    Worth,
+    make_allocator,
+)
 from dynasor.scheduling.policies import POLICIES, Policy, fcfs, gang
+from dynasor.scheduling.presets import PRESETS, Preset, preset
 from dynasor.scheduling.scheduler import Scheduler
 from dynasor.scheduling.ticket import Ticket
 
 __all__ = [
     "ALLOCATORS",
     "POLICIES",
+    "PRESETS",
     "Agreement",
     "Allocator",
     "Fixed",
     "Policy",
+    "Preset",
     "Scheduler",
     "Threshold",
     "Ticket",
+    "Worth",
     "fcfs",
     "gang",
     "make_allocator",
+    "preset",
 ]

@@ -7,13 +7,15 @@ now. Adding one is a class here and a line in ``ALLOCATORS``.
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dynasor.certainty import AGREEMENT, ENTROPY, samples_to_settle
+from dynasor.certainty import AGREEMENT, ENTROPY, UNIFORM, VotePrior, hope, samples_to_settle, worth
 from dynasor.errors import InputError
+from dynasor.scheduling.known_rules import AdaptiveConsistency, EarlyStopping, Length, Supermajority
 from dynasor.vocabulary import Allocation, Certaindex, Spending, StopReason, VoteCounts
 
 
@@ -90,23 +92,71 @@ class Agreement:
 
     Grants come in waves: first what would settle the question if all samples agreed, then what could
     settle it from here. So an easy question costs one wave of latency, and nothing is sent that could
-    not matter.
+    not matter. Where the evidence is not votes, as along a chain, units are granted one by one.
+
+    With a ``min_share`` it stops the hopeless too: where the chance that any answer ends with that share of
+    the votes is at most ``max_hope``. That is off by default, for it gives up answers that the full budget
+    would sometimes have found; a calibration with labels turns it on where that costs less than it saves.
+
+    Args:
+        prior: what the waves are sized by; of the agreement posterior, as the profile learned it.
     """
 
     max_change: float = 0.02
+    min_share: float = 0.0
+    max_hope: float = 0.2
+    prior: VotePrior = UNIFORM
 
     def __post_init__(self) -> None:
-        if not 0 <= self.max_change < 1:
-            raise InputError(f"max_change is {self.max_change}; a number from 0 up to, not including, 1 was expected")
+        for name in ("max_change", "min_share", "max_hope"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise InputError(f"{name} is {value}; a number from 0 up to, not including, 1 was expected")
 
     def decide(self, spending: Spending, certaindex: Certaindex | None) -> Allocation:
         if spending.finished >= spending.cap:
             return Allocation.stop(StopReason.CAP)
         if certaindex is not None and signal(certaindex, AGREEMENT) >= 1 - self.max_change:
             return Allocation.stop(StopReason.CERTAIN)
-        votes = (certaindex.votes if certaindex else None) or VoteCounts()
-        wanted = samples_to_settle(votes, spending.cap, self.max_change)
+        if certaindex is not None and certaindex.votes is None:
+            return Allocation.grant(0 if spending.open else 1)
+        votes = certaindex.votes if certaindex and certaindex.votes else VoteCounts()
+        if self.min_share and votes.total and hope(votes, spending.cap, self.min_share) <= self.max_hope:
+            return Allocation.stop(StopReason.HOPELESS)
+        wanted = samples_to_settle(votes, spending.cap, self.max_change, self.prior)
+        wanted = max(1, wanted)  # a weighted vote may be open where a plain one would be settled
         return Allocation.grant(max(0, min(wanted, spending.cap - spending.finished) - spending.open))
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """Stops once one more token is expected to bring less than ``price``, a gain in the probability of leading with
+    the right answer (see ``certainty.worth``). Neither the certain nor the hopeless are worth it.
+
+    The first ``first`` samples are free. From there one at a time: what is worth it depends on each. A token
+    costs the program's own mean a sample.
+    """
+
+    price: float = 2e-5
+    first: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.price < math.inf:
+            raise InputError(f"price is {self.price}; a number of at least 0 was expected")
+        if self.first < 1:
+            raise InputError(f"first is {self.first}; at least 1 was expected")
+
+    def decide(self, spending: Spending, certaindex: Certaindex | None) -> Allocation:
+        if spending.finished >= spending.cap:
+            return Allocation.stop(StopReason.CAP)
+        first = min(self.first, spending.cap)
+        if spending.finished < first:
+            return Allocation.grant(max(0, first - spending.granted))
+        votes = (certaindex.votes if certaindex else None) or VoteCounts()
+        tokens_per_unit = max(1.0, spending.tokens / spending.finished)
+        if worth(votes, spending.cap) / tokens_per_unit < self.price:
+            return Allocation.stop(StopReason.PRICE)
+        return Allocation.grant(max(0, 1 - spending.open))
 
 
 def signal(certaindex: Certaindex, name: str) -> float:
@@ -131,8 +181,13 @@ def entropy_threshold(threshold: float = 0.7, detect_at: int = 5, check_every: i
 
 ALLOCATORS: Mapping[str, Callable[..., Allocator]] = {
     "agreement": Agreement,
+    "worth": Worth,
     "threshold": entropy_threshold,
     "fixed": Fixed,
+    "length": Length,
+    "adaptive-consistency": AdaptiveConsistency,
+    "esc": EarlyStopping,
+    "supermajority": Supermajority,
 }
 """What ``--allocator`` may name; the parameters are its options."""
 
