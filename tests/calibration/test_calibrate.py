@@ -120,9 +120,7 @@ def test_a_sweep_says_what_stopping_there_does() -> None:
     walks = shuffled_walks(questions(40, CAP, seed=10), CAP, "majority", 4, 0)
     for rule in list(sweep(walks, UNIFORM))[::25]:
         stops = [
-            next(
-                (i for i, lead in enumerate(each.leads) if 1 - lead.agreement(CAP) <= rule.max_change), CAP - 1
-            )
+            next((i for i, lead in enumerate(each.leads) if 1 - lead.agreement(CAP) <= rule.max_change), CAP - 1)
             for each in walks
         ]
         assert rule.saved == pytest.approx(1 - sum(stop + 1 for stop in stops) / (CAP * len(walks)))
@@ -131,6 +129,6 @@ def test_a_sweep_says_what_stopping_there_does() -> None:
 
 def test_a_walk_knows_what_was_kept_and_right() -> None:
     samples = [RecordedSample(answer, answer == "a") for answer in ("b", "a", None, "a")]
-    found = walk(0, samples, "majority")
+    found = walk(0, samples, "majority", {None: False, "a": True, "b": False})
     assert found.kept == (False, False, False, True)
     assert found.right == (False, False, False, True)

@@ -43,7 +43,11 @@ def sweep(walks: Sequence[Walk], prior: VotePrior, min_share: float = 0.0) -> It
     for walk, end in zip(walks, ends, strict=True):
         sums.add(walk, end, 1)
     events = sorted(
-        ((risk, number, place) for number, walk in enumerate(walks) for risk, place in _stops(walk, prior, ends[number])),
+        (
+            (risk, number, place)
+            for number, walk in enumerate(walks)
+            for risk, place in _stops(walk, prior, ends[number])
+        ),
         key=lambda event: (event[0], -event[2]),
     )
     places = list(ends)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dynasor.certainty import ChosenBy, Lead
@@ -31,8 +31,10 @@ class Walk:
         return len(self.leads)
 
 
-def walk(question: int, samples: Sequence[RecordedSample], by: ChosenBy) -> Walk:
-    """Take ``samples`` one after the other; together they are the cap."""
+def walk(
+    question: int, samples: Sequence[RecordedSample], by: ChosenBy, marks: Mapping[str | None, bool] | None = None
+) -> Walk:
+    """Take ``samples`` one after the other; together they are the cap. ``marks`` tell which answers are right."""
     votes = Votes(len(samples), by=by)
     leads, counts, answers = [], [], []
     for sample in samples:
@@ -41,14 +43,12 @@ def walk(question: int, samples: Sequence[RecordedSample], by: ChosenBy) -> Walk
         leads.append(votes.lead)
         counts.append(votes.counts)
         answers.append(votes.leading_answer)
-    marks: dict[str | None, bool | None] = {sample.answer: sample.correct for sample in samples}
-    marks[None] = False
     return Walk(
         question=question,
         leads=tuple(leads),
         counts=tuple(counts),
         kept=tuple(answer == answers[-1] for answer in answers),
-        right=tuple(marks[answer] for answer in answers),
+        right=tuple(None if marks is None else marks[answer] for answer in answers),
     )
 
 
@@ -61,7 +61,7 @@ def shuffled_walks(
         rng = random.Random(f"{seed}-{question.id}")
         for _ in range(shuffles):
             samples = rng.sample(question.samples, min(cap, len(question.samples)))
-            walks.append(walk(number, samples, by))
+            walks.append(walk(number, samples, by, question.marks))
     return walks
 
 

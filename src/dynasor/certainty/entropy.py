@@ -8,14 +8,13 @@ from dynasor.vocabulary import VoteCounts
 
 
 def normalised_entropy(votes: VoteCounts) -> float:
-    """``(log n - H) / log n`` over the ``n`` samples of ``votes``: 1 all agree, 0 all differ.
+    """``(log n - H) / log n`` over the ``n`` samples of ``votes`` that have an answer: 1 all agree, 0 all differ.
 
-    A sample without an answer counts as one that agrees with nobody. Fewer than two samples say nothing
-    about agreement, where the paper's formula is undefined: 0, not certain, is the safe value.
+    The paper does not say what a sample without an answer counts; they are left out. Fewer than two answers
+    say nothing about agreement, where the formula is undefined: 0, not certain, is the safe value.
     """
-    total = votes.total
-    if total < 2:
+    given = votes.total - votes.unanswered
+    if given < 2:
         return 0.0
-    entropy = -sum(size / total * math.log(size / total) for size in votes.groups)
-    entropy += votes.unanswered / total * math.log(total)
-    return max(0.0, 1.0 - entropy / math.log(total))
+    entropy = -sum(size / given * math.log(size / given) for size in votes.groups)
+    return max(0.0, 1.0 - entropy / math.log(given))

@@ -6,15 +6,15 @@ now. Adding one is a class here and a line in ``ALLOCATORS``.
 
 from __future__ import annotations
 
-import inspect
 import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from dynasor.certainty import AGREEMENT, ENTROPY, UNIFORM, VotePrior, hope, samples_to_settle, worth
 from dynasor.errors import InputError
+from dynasor.parameters import parameters_of, read_parameters, split_settings
 from dynasor.scheduling.known_rules import AdaptiveConsistency, EarlyStopping, Length, Supermajority
 from dynasor.vocabulary import Allocation, Certaindex, Spending, StopReason, VoteCounts
 
@@ -92,7 +92,10 @@ class Agreement:
 
     Grants come in waves: first what would settle the question if all samples agreed, then what could
     settle it from here. So an easy question costs one wave of latency, and nothing is sent that could
-    not matter. Where the evidence is not votes, as along a chain, units are granted one by one.
+    not matter.
+
+    Where the evidence is not votes, as along one chain, units are granted one by one, and ``max_chain_change``
+    is what counts: a chain's answer is one draw, which another draw would change more often than a vote's.
 
     With a ``min_share`` it stops the hopeless too: where the chance that any answer ends with that share of
     the votes is at most ``max_hope``. That is off by default, for it gives up answers that the full budget
@@ -106,9 +109,10 @@ class Agreement:
     min_share: float = 0.0
     max_hope: float = 0.2
     prior: VotePrior = UNIFORM
+    max_chain_change: float = 0.15
 
     def __post_init__(self) -> None:
-        for name in ("max_change", "min_share", "max_hope"):
+        for name in ("max_change", "min_share", "max_hope", "max_chain_change"):
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise InputError(f"{name} is {value}; a number from 0 up to, not including, 1 was expected")
@@ -116,9 +120,11 @@ class Agreement:
     def decide(self, spending: Spending, certaindex: Certaindex | None) -> Allocation:
         if spending.finished >= spending.cap:
             return Allocation.stop(StopReason.CAP)
-        if certaindex is not None and signal(certaindex, AGREEMENT) >= 1 - self.max_change:
+        is_chain = certaindex is not None and certaindex.votes is None
+        max_change = self.max_chain_change if is_chain else self.max_change
+        if certaindex is not None and signal(certaindex, AGREEMENT) >= 1 - max_change:
             return Allocation.stop(StopReason.CERTAIN)
-        if certaindex is not None and certaindex.votes is None:
+        if is_chain:
             return Allocation.grant(0 if spending.open else 1)
         votes = certaindex.votes if certaindex and certaindex.votes else VoteCounts()
         if self.min_share and votes.total and hope(votes, spending.cap, self.min_share) <= self.max_hope:
@@ -192,17 +198,30 @@ ALLOCATORS: Mapping[str, Callable[..., Allocator]] = {
 """What ``--allocator`` may name; the parameters are its options."""
 
 
-def make_allocator(name: str, **options: float | int | None) -> Allocator:
-    """The allocator called ``name`` with those ``options`` that are not None.
+def make_allocator(text: str, **options: float | int | None) -> Allocator:
+    """The allocator that ``text`` names, ``agreement`` or with options inline ``agreement:max_change=0.05``, with
+    those ``options`` that are not None; inline ones come first.
 
-    InputError for an allocator that does not exist or an option it does not have.
+    InputError for an allocator that does not exist, an option it does not have, and one that is missing.
     """
+    name, _, inline = text.partition(":")
     if name not in ALLOCATORS:
         raise InputError(f"there is no allocator {name!r}; choose {', '.join(ALLOCATORS)}")
-    known = list(inspect.signature(ALLOCATORS[name]).parameters)
-    given = {option: value for option, value in options.items() if value is not None}
+    known = parameters_of(ALLOCATORS[name])
+    given: dict[str, Any] = {option: value for option, value in options.items() if value is not None}
     for option in given:
         if option not in known:
             takes = ", ".join(known) or "no options"
             raise InputError(f"{option} means nothing to the allocator {name}; it takes {takes}")
+    settings = split_settings(inline.split(",") if inline else (), f"an option in {text!r}")
+    given |= read_parameters(ALLOCATORS[name], settings, f"the allocator {name}")
+    for parameter in known.values():
+        if parameter.is_required and parameter.name not in given:
+            raise InputError(f"the allocator {name} needs {parameter}; give it as {name}:{parameter}=...")
     return ALLOCATORS[name](**given)
+
+
+def options_of(text: str) -> list[str]:
+    """The names of the options that the allocator named in ``text`` takes."""
+    name = text.partition(":")[0]
+    return list(parameters_of(ALLOCATORS[name])) if name in ALLOCATORS else []

@@ -1,0 +1,207 @@
+"""Traces: recorded samples of a model, many for each question, one question a line.
+
+A line is a JSON object with ``id`` and ``samples``, a list of objects with ``answer`` (string, or null for
+none) and, where known, ``correct`` (true or false), ``tokens`` and ``chars`` (whole numbers) and ``reward`` (a
+number). Two samples answer the same if their answers are the same string. The line may tell ``model``,
+``dataset`` and ``program``; further keys are ignored. The file may be gzip.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+import orjson
+
+from dynasor.errors import InputError
+from dynasor.vocabulary import JSON
+
+GZIP_MAGIC = b"\x1f\x8b"
+ORIGIN = ("model", "dataset", "program")
+ENDINGS = (".gz", ".jsonl", ".json")
+CHARS_PER_TOKEN = 4
+"""A rule of thumb for English and code, for traces that recorded no tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSample:
+    """One sample: its answer (None: it had none), whether that is right, how long the sample was, and the reward
+    it got, on the scale of whoever recorded it."""
+
+    answer: str | None
+    correct: bool | None = None
+    tokens: int | None = None
+    chars: int | None = None
+    reward: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedQuestion:
+    id: str
+    samples: tuple[RecordedSample, ...]
+
+    @property
+    def marks(self) -> Mapping[str | None, bool] | None:
+        """Whether each answer is right, by its first mark. No answer is wrong, and so is one that nobody marked
+        beside others that somebody did. None if no answer is marked."""
+        marks: dict[str | None, bool] = {}
+        for sample in self.samples:
+            if sample.answer is not None and sample.correct is not None:
+                marks.setdefault(sample.answer, sample.correct)
+        answers = {sample.answer for sample in self.samples if sample.answer is not None}
+        if answers and not marks:
+            return None
+        return {answer: marks.get(answer, False) for answer in (None, *answers)}
+
+    def without_marks(self) -> RecordedQuestion:
+        return RecordedQuestion(self.id, tuple(replace(sample, correct=None) for sample in self.samples))
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A file's questions; ``name`` is the file's, without .jsonl.gz. ``model``, ``dataset`` and ``program`` are what
+    all its lines say; None where they do not, or differ."""
+
+    name: str
+    questions: tuple[RecordedQuestion, ...]
+    model: str | None = None
+    dataset: str | None = None
+    program: str | None = None
+
+    @property
+    def token_counts(self) -> str | None:
+        """Where the length of its samples comes from: ``recorded`` tokens, or ``chars``; None if from neither."""
+        for name, attribute in (("recorded", "tokens"), ("chars", "chars")):
+            if all(getattr(sample, attribute) is not None for each in self.questions for sample in each.samples):
+                return name
+        return None
+
+
+def read_trace(path: Path) -> Trace:
+    """Read a whole trace. Raises InputError with file, line and what was expected."""
+    lines: dict[str, int] = {}
+    questions = []
+    origins = set()
+    for number, line in _lines(path):
+        try:
+            value = _object(line)
+            question = _question(value)
+            if question.id in lines:
+                raise _Unreadable(f"the id {question.id!r} was used before, on line {lines[question.id]}")
+        except _Unreadable as problem:
+            raise InputError(f"{path}:{number}: {problem}") from None
+        lines[question.id] = number
+        questions.append(question)
+        origins.add(tuple(value.get(key) for key in ORIGIN))
+    if not questions:
+        raise InputError(f'{path}: the file has no questions; one JSON object a line with "id", "samples" was expected')
+    return Trace(_name_of(path), tuple(questions), *(_agreed(origins, place) for place in range(len(ORIGIN))))
+
+
+def _agreed(origins: set[tuple[str | None, ...]], place: int) -> str | None:
+    found = {origin[place] for origin in origins}
+    return found.pop() if len(found) == 1 else None
+
+
+def _name_of(path: Path) -> str:
+    name = path.name
+    for ending in ENDINGS:
+        name = name.removesuffix(ending)
+    return name or path.name
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    content = path.read_bytes()
+    if content.startswith(GZIP_MAGIC):
+        content = _unpacked(path, content)
+    elif path.suffix == ".gz" and content:
+        raise InputError(f"{path}: this is no gzip file, as its name says; gzip or plain JSON lines were expected")
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if line.strip():
+            yield number, line
+
+
+def _unpacked(path: Path, content: bytes) -> bytes:
+    try:
+        return gzip.decompress(content)
+    except (EOFError, OSError, zlib.error) as error:
+        raise InputError(f"{path}: the gzip file is damaged or not whole: {error}") from None
+
+
+class _Unreadable(Exception):
+    """What is wrong with a line; the caller knows which."""
+
+
+def _object(line: bytes) -> JSON:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise _Unreadable(f"this is not JSON ({error}); one JSON object a line was expected") from None
+    if not isinstance(value, dict):
+        raise _Unreadable(f"this is {_kind(value)}; a JSON object was expected")
+    for key in ORIGIN:
+        _field(dict.fromkeys(ORIGIN) | value, key, "a string or null", str, NoneType)
+    return value
+
+
+def _question(value: JSON) -> RecordedQuestion:
+    id = _field(value, "id", "a string", str, int)
+    samples = _field(value, "samples", "a list", list)
+    if not samples:
+        raise _Unreadable('"samples" is empty; at least one sample was expected')
+    return RecordedQuestion(str(id), tuple(_sample(number, each) for number, each in enumerate(samples, 1)))
+
+
+def _sample(number: int, value: object) -> RecordedSample:
+    if not isinstance(value, dict):
+        raise _Unreadable(f'sample {number} is {_kind(value)}; an object with "answer" was expected')
+    known = UNKNOWN | value
+    try:
+        return RecordedSample(
+            answer=_field(value, "answer", "a string or null", str, NoneType),
+            correct=_field(known, "correct", "true, false or null", bool, NoneType),
+            tokens=_length(known, "tokens"),
+            chars=_length(known, "chars"),
+            reward=_field(known, "reward", "a number or null", int, float, NoneType),
+        )
+    except _Unreadable as problem:
+        raise _Unreadable(f"sample {number}: {problem}") from None
+
+
+def _length(value: JSON, key: str) -> int | None:
+    length: int | None = _field(value, key, "a whole number or null", int, NoneType)
+    if length is not None and length < 0:
+        raise _Unreadable(f'"{key}" is {length}; at least 0 was expected')
+    return length
+
+
+def _field(value: JSON, key: str, expected: str, *kinds: type) -> Any:
+    if key not in value:
+        raise _Unreadable(f'"{key}" is missing; {expected} was expected')
+    if type(value[key]) not in kinds:
+        raise _Unreadable(f'"{key}" is {_kind(value[key])}; {expected} was expected')
+    return value[key]
+
+
+UNKNOWN: JSON = {"correct": None, "tokens": None, "chars": None, "reward": None}
+
+NAMES: Mapping[type, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number with a decimal point",
+    NoneType: "null",
+}
+
+
+def _kind(value: object) -> str:
+    return NAMES[type(value)]
