@@ -12,18 +12,25 @@ from typing import Self
 
 from dynasor.engines.protocol import EngineInfo
 from dynasor.errors import EngineError
-from dynasor.vocabulary import Delta, FinishReason, Request
+from dynasor.vocabulary import Delta, FinishReason, Message, Request
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a request gets: ``text`` after ``num_tokens`` steps of the event loop, or an error on the way."""
+    """What a request gets: ``text`` after ``num_tokens`` steps of the event loop, or ``pieces``, one token a step;
+    or an error on the way."""
 
-    text: str
+    text: str = ""
     num_tokens: int = 3
     finish_reason: FinishReason = FinishReason.STOP
     fails_after: int | None = None
     error: EngineError | None = None
+    pieces: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The text that each token brings."""
+        return self.pieces or (*[""] * (self.num_tokens - 1), self.text)[: self.num_tokens]
 
 
 Script = Callable[[Request], Reply]
@@ -52,24 +59,30 @@ class InProcessEngine:
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         reply = self.script(request)
+        steps = reply.steps
         self.requests.append(request)
         self.live.add(request.id)
         self.most_live = max(self.most_live, len(self.live))
         try:
-            for number in range(1, reply.num_tokens + 1):
+            for number, text in enumerate(steps, 1):
                 await asyncio.sleep(self.step_s)
                 if reply.error is not None and number > (reply.fails_after or 0):
                     raise reply.error
                 self.produced += 1
-                last = number == reply.num_tokens
+                last = number == len(steps)
                 yield Delta(
-                    text=reply.text if last else "",
+                    text=text,
                     num_tokens=number,
                     finish_reason=reply.finish_reason if last else None,
                     prompt_tokens=7 if last else None,
                 )
         finally:
             self.live.discard(request.id)
+
+    async def render(self, messages: tuple[Message, ...], *, thinking: bool | None = None) -> str:
+        """``<user>What is 1+1?<assistant>``, and ``<think>`` on the same line if it shall think."""
+        said = "".join(f"<{message.role}>{message.content}" for message in messages)
+        return f"{said}<assistant>" + ("<think>\n" if thinking else "")
 
 
 def says(*answers: str | None, num_tokens: int = 3) -> Script:

@@ -10,6 +10,7 @@
         ├── EngineUnreachable no connection, or none any more: nothing is wrong with the question
         ├── EngineTimeout     connected, then silent for too long
         ├── EngineRejected    the engine refuses this request (4xx), e.g. a prompt that is too long
+        ├── EngineCannot      it lacks an ability that the program needs, e.g. to render a conversation
         └── EngineFailed      the engine broke while answering (5xx, a broken stream)
 
 A message names the thing, the value and what was allowed.
@@ -54,6 +55,10 @@ class EngineTimeout(EngineError):
 
 class EngineRejected(EngineError):
     """The engine refuses this request; asking again will not help."""
+
+
+class EngineCannot(EngineError):
+    """The engine lacks an ability that the program needs; another engine may have it."""
 
 
 class EngineFailed(EngineError):

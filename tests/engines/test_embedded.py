@@ -18,7 +18,8 @@ from dynasor.engines.embedded import SHIPPED_MODEL, EmbeddedEngine
 from dynasor.errors import EngineFailed, EngineUnreachable, InputError
 from dynasor.vocabulary import FinishReason, Message, Sampling
 from tests.engines.contract import GREEDY, LONG, EngineContract
-from tests.engines.reading import RAW, ask, hear, hear_some
+from tests.engines.reading import CHAT, RAW, ask, hear, hear_some
+from tests.engines.render_contract import RenderContract
 
 
 @pytest.fixture
@@ -29,6 +30,19 @@ async def engine(tiny_gguf: Path) -> AsyncIterator[EmbeddedEngine]:
 
 class TestLlamaCppContract(EngineContract):
     max_tokens_unseen_when_cancelled = 60
+
+
+class TestLlamaCppRenders(RenderContract):
+    """The tiny model's tokenizer adds the begin token."""
+
+
+class TestTheShippedModelRenders(RenderContract):
+    """Its tokenizer does not add the begin token."""
+
+    @pytest.fixture
+    async def engine(self) -> AsyncIterator[EmbeddedEngine]:
+        async with EmbeddedEngine(slots=1) as engine:
+            yield engine
 
 
 async def test_it_tells_who_it_is(engine: EmbeddedEngine, tiny_gguf: Path) -> None:
@@ -106,6 +120,8 @@ async def test_a_child_that_dies_is_told(tiny_gguf: Path) -> None:
         with pytest.raises(EngineUnreachable, match=expected):
             await hear(engine, ask())
         assert time.monotonic() - started < 3.0
+        with pytest.raises(EngineUnreachable, match=expected):
+            await engine.render(CHAT)
 
 
 async def test_a_model_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:

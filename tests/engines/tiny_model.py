@@ -1,7 +1,8 @@
 """A random Llama that takes a second to build, as a GGUF file and as a Hugging Face folder: the same weights.
 
 It writes endless printable nonsense: the output rows of all other tokens, the end token too, are zero, so
-a generation runs until ``max_tokens`` unless it is stopped. That is what tests of an engine need.
+a generation runs until ``max_tokens`` unless it is stopped. That is what tests of an engine need. Its tokenizer
+puts the begin token before every text, and its chat template does too, as with many models in the wild.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def write_gguf(path: Path, weights: Mapping[str, Tensor]) -> Path:
         "tokenizer.ggml.bos_token_id": SPECIAL.index(BEGIN),
         "tokenizer.ggml.eos_token_id": SPECIAL.index(END),
         "tokenizer.ggml.padding_token_id": SPECIAL.index(PAD),
-        "tokenizer.ggml.add_bos_token": False,
+        "tokenizer.ggml.add_bos_token": True,
         "tokenizer.chat_template": CHAT_TEMPLATE,
     }
     tensors = {
@@ -231,10 +232,17 @@ def write_huggingface(folder: Path, weights: Mapping[str, Tensor]) -> Path:
 def tokenizer(tokens: Sequence[str]) -> dict[str, Any]:
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    begin = {"SpecialToken": {"id": BEGIN, "type_id": 0}}
     return {
         "version": "1.0",
         "added_tokens": [{"id": index, "content": token, **flags} for index, token in enumerate(SPECIAL)],
         "pre_tokenizer": byte_level,
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [begin, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [begin, {"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {BEGIN: {"id": BEGIN, "ids": [SPECIAL.index(BEGIN)], "tokens": [BEGIN]}},
+        },
         "decoder": byte_level,
         "model": {
             "type": "BPE",

@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +17,7 @@ from dynasor.models.question_sets import Split, question_lines
 from dynasor.vocabulary import Message, Sampling
 from tests.engines.contract import EngineContract
 from tests.engines.reading import ask, hear
+from tests.engines.render_contract import RenderContract
 from tests.engines.tiny_model import random_weights, write_huggingface
 
 PYTHON = os.environ.get("DYNASOR_VLLM_PYTHON", "")
@@ -43,21 +43,39 @@ async def engine(tiny_url: str) -> AsyncIterator[OpenAIEngine]:
         yield engine
 
 
+@pytest.fixture(scope="module")
+def shipped_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with vllm_server(PYTHON, SHIPPED_FOLDER, tmp_path_factory.mktemp("shipped") / "vllm.log") as url:
+        yield url
+
+
 class TestVllmContract(EngineContract):
     max_tokens_unseen_when_cancelled = 10
+
+
+class TestVllmRenders(RenderContract):
+    """The tiny model's tokenizer adds the begin token."""
+
+
+class TestVllmRendersTheShippedModel(RenderContract):
+    """Its tokenizer does not add the begin token."""
+
+    @pytest.fixture
+    async def engine(self, shipped_url: str) -> AsyncIterator[OpenAIEngine]:
+        async with OpenAIEngine(shipped_url) as engine:
+            yield engine
 
 
 async def test_it_tells_who_it_is(engine: OpenAIEngine) -> None:
     assert (engine.info.kind, engine.info.model) == ("vllm", "tiny")
 
 
-async def test_the_shipped_model_says_the_same_under_vllm_and_llama_cpp(tmp_path: Path) -> None:
+async def test_the_shipped_model_says_the_same_under_vllm_and_llama_cpp(shipped_url: str) -> None:
     """Greedy text of 50 test questions. The two engines round differently, so where two tokens are all but
     equally likely one text may go another way: at most two may."""
     questions = [json.loads(line)["question"] for line in itertools.islice(question_lines(Split.TEST), 50)]
-    with vllm_server(PYTHON, SHIPPED_FOLDER, tmp_path / "vllm.log") as url:
-        async with OpenAIEngine(url) as vllm:
-            from_vllm = await greedy_texts(vllm, questions)
+    async with OpenAIEngine(shipped_url) as vllm:
+        from_vllm = await greedy_texts(vllm, questions)
     async with EmbeddedEngine() as embedded:
         from_llamacpp = await greedy_texts(embedded, questions)
     different = [pair for pair in zip(from_vllm, from_llamacpp, strict=True) if pair[0] != pair[1]]

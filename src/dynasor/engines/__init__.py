@@ -6,6 +6,6 @@ An adapter is imported when it is opened, so that a command that needs none does
 from __future__ import annotations
 
 from dynasor.engines.opening import open_engine
-from dynasor.engines.protocol import Engine, EngineInfo
+from dynasor.engines.protocol import EndsThinking, Engine, EngineInfo
 
-__all__ = ["Engine", "EngineInfo", "open_engine"]
+__all__ = ["EndsThinking", "Engine", "EngineInfo", "open_engine"]

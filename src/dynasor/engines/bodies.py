@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dynasor.engines.dialects import Dialect
+from dynasor.engines.rendering import conversation_of
+from dynasor.models.formats import END_THINK, THINK
 from dynasor.vocabulary import JSON, Request, Sampling
 
 
@@ -23,8 +25,7 @@ def body_of(request: Request, model: str, dialect: Dialect) -> JSON:
     }
     if isinstance(request.prompt, str):
         return body | completion_fields(request.prompt, sampling, dialect)
-    messages = [{"role": message.role, "content": message.content} for message in request.prompt]
-    return body | {"messages": messages} | chat_fields(sampling, dialect)
+    return body | conversation_of(request.prompt, model, sampling.thinking) | chat_fields(sampling, dialect)
 
 
 def common_fields(sampling: Sampling) -> JSON:
@@ -38,7 +39,7 @@ def common_fields(sampling: Sampling) -> JSON:
 
 
 def completion_fields(prompt: str, sampling: Sampling, dialect: Dialect) -> JSON:
-    fields: JSON = {"prompt": prompt}
+    fields: JSON = {"prompt": prompt, **dialect.raw_body}
     if sampling.max_tokens is not None:
         fields["max_tokens"] = sampling.max_tokens
     if sampling.top_logprobs is not None:
@@ -53,6 +54,18 @@ def chat_fields(sampling: Sampling, dialect: Dialect) -> JSON:
     if sampling.top_logprobs is not None:
         fields["logprobs"] = True
         fields["top_logprobs"] = max(sampling.top_logprobs, dialect.fewest_logprobs)
-    if sampling.thinking is not None:
-        fields["chat_template_kwargs"] = {"enable_thinking": sampling.thinking}
+    if sampling.thinking and dialect.thinking_end is not None:
+        fields |= end_thinking_fields(dialect.thinking_end)
     return fields
+
+
+def end_thinking_fields(thinking_end: str) -> JSON:
+    """Lets llama.cpp end the thinking of this request in flight. Its own reading of the chat template goes before
+    these tags; of several ends the first is the one it writes. Without the message, empty as it is, it writes none."""
+    ends = dict.fromkeys((thinking_end, END_THINK))
+    return {
+        "reasoning_control": True,
+        "reasoning_budget_start_tag": THINK,
+        "reasoning_budget_end_tags": list(ends),
+        "reasoning_budget_message": "",
+    }

@@ -40,6 +40,8 @@ class ChunkReader:
         self.num_tokens = 0
         self.prompt_tokens: int | None = None
         self.finish_reason: FinishReason | None = None
+        self.completion_id: str | None = None
+        """The engine's name for this answer, once a chunk told it."""
         self._failure: UnreadableChunk | ErrorChunk | None = None
 
     def read(self, events: Iterable[bytes]) -> Delta | None:
@@ -82,6 +84,7 @@ class ChunkReader:
     def _read_chunk(self, chunk: JSON) -> Delta:
         if chunk.get("error"):
             raise ErrorChunk(chunk)
+        self.completion_id = self.completion_id or chunk.get("id")
         choices = chunk.get("choices")
         text, reasoning, logprobs = self._read_choice(choices[0]) if choices else ("", "", ())
         self._count(chunk, len(logprobs) or int(bool(text or reasoning)))

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dynasor.engines.rendering import Renderer, render_by_template, render_by_tokens
+from dynasor.models.formats import END_THINK
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -15,17 +18,32 @@ class Dialect:
     """Fields added to every request, for an exact token count on every chunk."""
     stream_options: Mapping[str, Any] = field(default_factory=dict)
     """Fields added to ``stream_options``, for the same."""
+    raw_body: Mapping[str, Any] = field(default_factory=dict)
+    """Fields added to a request with a raw prompt, so that the prompt is read as it is and nothing put before it."""
     fewest_logprobs: int = 0
     """The smallest number of alternatives for which the engine reports log-probabilities at all."""
     chat_limit: str = "max_tokens"
     """The name of the token limit in chat requests."""
+    renderer: Renderer | None = None
+    """How to get a conversation as raw text; None: it cannot be had."""
+    thinking_end: str | None = None
+    """What the engine writes in the model's place to end its thinking in flight, where the chat template does not
+    say; None: it cannot end it."""
 
 
-CONTINUOUS_USAGE = Dialect(stream_options={"continuous_usage_stats": True})
 DIALECTS: Mapping[str, Dialect] = {
-    "vllm": CONTINUOUS_USAGE,
-    "sglang": CONTINUOUS_USAGE,
-    "llamacpp": Dialect(body={"timings_per_token": True}, fewest_logprobs=1),
+    "vllm": Dialect(
+        stream_options={"continuous_usage_stats": True},
+        raw_body={"add_special_tokens": False},
+        renderer=render_by_tokens,
+    ),
+    "sglang": Dialect(stream_options={"continuous_usage_stats": True}, renderer=render_by_tokens),
+    "llamacpp": Dialect(
+        body={"timings_per_token": True},
+        fewest_logprobs=1,
+        renderer=render_by_template,
+        thinking_end=END_THINK,
+    ),
     "openai": Dialect(),
 }
 OPENAI_ITSELF = Dialect(chat_limit="max_completion_tokens")

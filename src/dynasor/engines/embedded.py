@@ -8,14 +8,15 @@ import json
 import os
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from dynasor.engines.openai import OpenAIEngine
 from dynasor.engines.protocol import EngineInfo
 from dynasor.errors import EngineFailed, EngineUnreachable, InputError
-from dynasor.vocabulary import Delta, Request
+from dynasor.models.formats import PROBE
+from dynasor.vocabulary import Delta, Message, Request
 
 SHIPPED_MODEL = Path(__file__).parent.parent / "models" / "embedded" / "model.gguf"
 SHIPPED_NAME = "dynasor-tiny"
@@ -54,6 +55,7 @@ class EmbeddedEngine:
             InputError: there is no such file, it is no GGUF file, or a number is not above 0.
         """
         self._model_path = checked_model(model_path)
+        self._thinking_end = PROBE if model_path is None else None
         self._alias = SHIPPED_NAME if model_path is None else self._model_path.stem
         self._slots = above_zero("slots", slots)
         self._context_per_slot = above_zero("context_per_slot", context_per_slot)
@@ -92,7 +94,12 @@ class EmbeddedEngine:
         """
         try:
             address = await self._start()
-            client = OpenAIEngine(address, max_attempts=3, silence_timeout_s=self._silence_timeout_s)
+            client = OpenAIEngine(
+                address,
+                max_attempts=3,
+                silence_timeout_s=self._silence_timeout_s,
+                thinking_end=self._thinking_end,
+            )
             self._client = await client.__aenter__()
         except BaseException:
             await self.__aexit__()
@@ -113,10 +120,27 @@ class EmbeddedEngine:
             EngineUnreachable: the child has ended.
         """
         client = self._entered()
+        async with self._obituary_for_errors(), aclosing(client.stream(request)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    async def render(self, messages: tuple[Message, ...], *, thinking: bool | None = None) -> str:
+        """The raw text that a chat request with ``messages`` starts from; see the protocol."""
+        client = self._entered()
+        async with self._obituary_for_errors():
+            return await client.render(messages, thinking=thinking)
+
+    async def end_thinking(self, request_id: str) -> bool:
+        """Let the model of a running request think no more; see ``EndsThinking``."""
+        client = self._entered()
+        async with self._obituary_for_errors():
+            return await client.end_thinking(request_id)
+
+    @asynccontextmanager
+    async def _obituary_for_errors(self) -> AsyncIterator[None]:
+        """Tell of the child's end where that is what is behind an error."""
         try:
-            async with aclosing(client.stream(request)) as deltas:
-                async for delta in deltas:
-                    yield delta
+            yield
         except (EngineFailed, EngineUnreachable) as error:
             if await self._is_dead():
                 raise EngineUnreachable(f"the embedded engine has ended: {self._obituary()}") from error

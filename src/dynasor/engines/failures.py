@@ -20,11 +20,13 @@ LONGEST_MESSAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt failed, whether another may help, and after how many seconds the engine wants it."""
+    """Why an attempt failed, whether another may help, after how many seconds the engine wants it, and the HTTP
+    status, if there was one."""
 
     error: EngineError
     may_retry: bool = False
     retry_after: float | None = None
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Blame:
         """For an HTTP ``status`` other than 200 with this body."""
         message = self._without_key(message_of(content))
         may_retry = status in RETRYABLE_STATUSES
-        return Failure(self._status_error(status, message), may_retry, retry_after)
+        return Failure(self._status_error(status, message), may_retry, retry_after, status)
 
     def of_chunk(self, content: dict[str, Any], request_id: str) -> EngineError:
         """For an error that the engine reports in the middle of its stream."""

@@ -7,6 +7,8 @@ import itertools
 import random
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import Any
 
 import aiohttp
 import orjson
@@ -18,13 +20,16 @@ from dynasor.engines.dialects import dialect_of
 from dynasor.engines.discovery import choose_model, read_models
 from dynasor.engines.failures import TRANSPORT_ERRORS, Blame, Failure
 from dynasor.engines.protocol import EngineInfo
+from dynasor.engines.rendering import NotRendered, conversation_of
 from dynasor.engines.retrying import parse_retry_after, retry_delay
 from dynasor.engines.server_events import EventDecoder
-from dynasor.errors import EngineFailed, EngineRejected, InputError
-from dynasor.vocabulary import JSON, Delta, Request
+from dynasor.errors import EngineCannot, EngineFailed, EngineRejected, InputError
+from dynasor.vocabulary import JSON, Delta, Message, Request
 
 KEEP_ALIVE_S = 4.0
 """Engines close idle connections after 5 s; we let go first, so that no request meets a closing one."""
+NO_SUCH_CALL = frozenset({404, 405, 501})
+"""Answers of an engine that does not know a call, or was built without it."""
 
 
 class OpenAIEngine:
@@ -44,6 +49,7 @@ class OpenAIEngine:
         connect_timeout_s: float = 10.0,
         silence_timeout_s: float = 300.0,
         max_attempts: int = 5,
+        thinking_end: str | None = None,
         rng: random.Random | None = None,
     ) -> None:
         """Take ``base_url`` with or without ``/v1``, or ``host:port``; nothing is sent before entering.
@@ -52,6 +58,8 @@ class OpenAIEngine:
             model: which of the served models to use; None: the only one.
             api_key: sent as a bearer token; never shown in a message.
             silence_timeout_s: how long the engine may send no byte, before its answer or within it.
+            thinking_end: what ``end_thinking`` makes llama.cpp write for a model whose chat template does not say
+                how its thinking ends; None: ``</think>``.
             rng: spreads the retries; only tests need to give it.
 
         Raises:
@@ -68,6 +76,8 @@ class OpenAIEngine:
         self._wanted_model = model
         self._api_key = api_key
         self._max_attempts = max_attempts
+        self._thinking_end = thinking_end
+        self._thinking: dict[str, ChunkReader] = {}
         self._random = rng or random.Random()
         self._blame = Blame(self._address.api, connect_timeout_s, silence_timeout_s, api_key)
         self._info: EngineInfo | None = None
@@ -101,6 +111,8 @@ class OpenAIEngine:
             await self.__aexit__()
             raise
         self._dialect = dialect_of(self._info.kind, self._address.host)
+        if self._thinking_end is not None and self._dialect.thinking_end is not None:
+            self._dialect = replace(self._dialect, thinking_end=self._thinking_end)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -111,8 +123,10 @@ class OpenAIEngine:
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         """Run ``request``; see the protocol. What arrives in one network read comes as one delta."""
         body = body_of(request, self.info.model, self._dialect)
-        response = await self._open("POST", path_of(request), body)
+        response = await self._open("POST", f"{self._address.api}/{path_of(request)}", body)
         reader, decoder = ChunkReader(request.sampling.top_logprobs), EventDecoder()
+        if "reasoning_control" in body:
+            self._thinking[request.id] = reader
         try:
             while received := await self._receive(response, reader, request.id):
                 if delta := self._read(reader, decoder.feed(received), request.id):
@@ -123,9 +137,67 @@ class OpenAIEngine:
                 self._read(reader, [], request.id)
         finally:
             response.close()
+            if self._thinking.get(request.id) is reader:
+                del self._thinking[request.id]
         if reader.finish_reason is None:
             raise self._blame.of_break(None, request.id, reader.num_tokens)
         yield reader.last()
+
+    async def render(self, messages: tuple[Message, ...], *, thinking: bool | None = None) -> str:
+        """The raw text that a chat request with ``messages`` starts from; see the protocol."""
+        kind, model = self.info.kind, self.info.model
+        if self._dialect.renderer is None:
+            raise EngineCannot(
+                f"{self.base_url} (kind {kind!r}) cannot render a conversation as the raw text that the model "
+                "continues, which this program needs; vLLM, SGLang and llama.cpp can"
+            )
+
+        async def post(path: str, body: JSON) -> Any:
+            return await self._ask(f"{self._address.server}/{path}", body)
+
+        conversation = conversation_of(messages, model, thinking)
+        try:
+            return await self._dialect.renderer(post, conversation, self._dialect.raw_body)
+        except NotRendered as error:
+            raise EngineCannot(f"{self.base_url} cannot render this conversation: {error}") from None
+
+    async def end_thinking(self, request_id: str) -> bool:
+        """Let the model of a running request think no more; see ``EndsThinking``. Only llama.cpp can."""
+        reader = self._thinking.get(request_id)
+        if reader is None or reader.completion_id is None:
+            return False
+        body = {"model": self.info.model, "id": reader.completion_id, "action": "reasoning_end"}
+        try:
+            answer = await self._ask(f"{self._address.api}/chat/completions/control", body)
+        except EngineCannot:
+            return False
+        return isinstance(answer, dict) and answer.get("success") is True
+
+    async def _ask(self, url: str, body: JSON) -> Any:
+        """The JSON that a call without a stream answers with.
+
+        Raises:
+            EngineCannot: the engine has no such call.
+        """
+        outcome = await self._try("POST", url, body)
+        if isinstance(outcome, Failure):
+            if outcome.status in NO_SUCH_CALL:
+                raise EngineCannot(f"there is no {url}: {outcome.error}") from outcome.error
+            raise outcome.error
+        content = await self._whole(outcome)
+        try:
+            return orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            start = content[:80].decode(errors="replace")
+            raise EngineFailed(f"{url} did not answer with JSON but with {start!r}") from error
+
+    async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
+        """All of an answer."""
+        async with response:
+            try:
+                return await response.read()
+            except TRANSPORT_ERRORS as error:
+                raise self._blame.of_transport(error).error from error
 
     async def _receive(self, response: aiohttp.ClientResponse, reader: ChunkReader, request_id: str) -> bytes:
         """The bytes that are there, once there are any; none at the end of the answer."""
@@ -145,21 +217,27 @@ class OpenAIEngine:
             what = f"{self.base_url} sent something unreadable in its answer to request {request_id!r}: {error}"
             raise EngineFailed(what) from error
 
-    async def _open(self, method: str, path: str, body: JSON | None = None) -> aiohttp.ClientResponse:
+    async def _open(self, method: str, url: str, body: JSON | None = None) -> aiohttp.ClientResponse:
         """An answer with status 200, of which no byte of the body was read; the caller closes it."""
+        outcome = await self._try(method, url, body)
+        if isinstance(outcome, Failure):
+            raise outcome.error
+        return outcome
+
+    async def _try(self, method: str, url: str, body: JSON | None) -> aiohttp.ClientResponse | Failure:
+        """The same, or why the last of all attempts failed."""
         for attempt in itertools.count(1):
-            outcome = await self._attempt(method, path, body)
+            outcome = await self._attempt(method, url, body)
             if isinstance(outcome, aiohttp.ClientResponse):
                 return outcome
             if not outcome.may_retry or attempt >= self._max_attempts:
-                raise outcome.error
+                return outcome
             await asyncio.sleep(retry_delay(attempt, outcome.retry_after, self._random))
         raise AssertionError("unreachable")
 
-    async def _attempt(self, method: str, path: str, body: JSON | None) -> aiohttp.ClientResponse | Failure:
+    async def _attempt(self, method: str, url: str, body: JSON | None) -> aiohttp.ClientResponse | Failure:
         if self._session is None:
             raise InputError(f"{self!r} was left; its connections are closed")
-        url = f"{self._address.api}/{path}"
         data = None if body is None else orjson.dumps(body)
         try:
             response = await self._session.request(method, url, data=data, allow_redirects=False)
@@ -180,12 +258,7 @@ class OpenAIEngine:
         return self._blame.of_status(response.status, await response.read(), retry_after)
 
     async def _discover(self) -> EngineInfo:
-        response = await self._open("GET", "models")
-        async with response:
-            try:
-                content = await response.read()
-            except TRANSPORT_ERRORS as error:
-                raise self._blame.of_transport(error).error from error
+        content = await self._whole(await self._open("GET", f"{self._address.api}/models"))
         return choose_model(read_models(content, self.base_url), self._wanted_model, self.base_url)
 
     def _new_session(self) -> aiohttp.ClientSession:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from dynasor.vocabulary import Delta, Request
+from dynasor.vocabulary import Delta, Message, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +37,32 @@ class Engine(Protocol):
         Closing the generator (or cancelling the task that reads it) before that aborts the request in the
         engine; read it under ``contextlib.aclosing``. Raises ``EngineError`` and its children, never a
         library's own exceptions.
+        """
+        ...
+
+    async def render(self, messages: tuple[Message, ...], *, thinking: bool | None = None) -> str:
+        """The raw text that a chat request with ``messages`` starts from: the chat template applied, up to where
+        the model begins to write.
+
+        A request with this text as its prompt, or with more text after it, goes on where the chat request would:
+        the engine reads the same tokens. ``thinking`` is as in ``Sampling``. No tokens are produced.
+
+        Raises:
+            EngineCannot: the engine does not show its chat template.
+            EngineError: as ``stream``.
+        """
+        ...
+
+
+@runtime_checkable
+class EndsThinking(Protocol):
+    """What some engines can do besides: end a model's thinking while it is at it."""
+
+    async def end_thinking(self, request_id: str) -> bool:
+        """Let the model stop thinking at its next token and go on to its answer.
+
+        ``request_id`` is a conversation that runs with ``thinking=True`` and has streamed something. True if
+        the engine took it, which changes nothing for a model that thinks no more; False if it cannot, or if
+        there is no such request now. Raises ``EngineError`` and its children.
         """
         ...
