@@ -17,16 +17,16 @@ START_TIMEOUT_S = 400.0
 
 
 @contextmanager
-def vllm_server(python: str, folder: Path, log: Path) -> Iterator[str]:
+def vllm_server(python: str, folder: Path, log: Path, *options: str) -> Iterator[str]:
     """vLLM with the model in ``folder`` on a free loopback port; its whole process group ends with the block.
 
-    ``python`` is the interpreter of an environment that has vLLM.
+    ``python`` is the interpreter of an environment that has vLLM, ``options`` are more of vLLM's own.
     """
     port = free_port()
     command = [
         *(python, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", "--port", str(port)),
         *("--model", str(folder), "--served-model-name", folder.name, "--dtype", "float32"),
-        *("--max-model-len", "2048", "--max-num-seqs", "64"),
+        *("--max-model-len", "2048", "--max-num-seqs", "64", *options),
     ]
     environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
     with log.open("wb") as output:

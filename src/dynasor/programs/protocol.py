@@ -8,10 +8,21 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
-from dynasor.vocabulary import Answer, Certaindex, Completion, Delta, Message, Question, RequestKind, Sampling
+from dynasor.certainty import ChosenBy
+from dynasor.vocabulary import (
+    Answer,
+    Certaindex,
+    Completion,
+    Delta,
+    Message,
+    Question,
+    RequestKind,
+    Sampling,
+    StopReason,
+)
 
 if TYPE_CHECKING:
-    from dynasor.programs.votes import ChosenBy, RewardForm, Votes
+    from dynasor.programs.votes import RewardForm, Votes
     from dynasor.scheduling import Allocator
 
 Result = TypeVar("Result")
@@ -137,8 +148,15 @@ class Session(Protocol):
         """Report how settled the program is now; the allocator's next word builds on it."""
         ...
 
-    def inner(self, allocator: Allocator, cap: int) -> Session:
-        """A session for a program inside this one, with a knob of its own; what it spends is counted here."""
+    @property
+    def stop_reason(self) -> StopReason:
+        """Why the allocator's last word was to stop; ``PROGRAM`` if that was not its word."""
+        ...
+
+    def inner(self, allocator: Allocator | None, cap: int, *, certaindex: Certaindex | None = None) -> Session:
+        """A session for a program inside this one, with a knob of its own under the same allocator (None) or another;
+        what it spends is counted here. ``certaindex`` is what the allocator knows at the beginning. Inside a unit
+        nothing that is observed is reported to listeners."""
         ...
 
     def votes(self, *, by: ChosenBy = "majority", reward_form: RewardForm = "mean") -> Votes:
@@ -161,8 +179,14 @@ class Session(Protocol):
         *,
         kind: RequestKind = RequestKind.MAIN,
         sampling: Sampling | None = None,
+        is_beside: bool = False,
     ) -> TextStream:
-        """As ``generate``, to be read while it is written."""
+        """As ``generate``, to be read while it is written. One that ``is_beside`` accompanies a stream of this program
+        that is open, as a probe does: it starts at once and takes no place of its own."""
+        ...
+
+    def count_scored(self, num_tokens: int) -> None:
+        """Book tokens that a reward read elsewhere than in a request of this session (``Usage.score_prompt``)."""
         ...
 
     async def render(self, *, thinking: bool | None = None) -> str:

@@ -10,16 +10,14 @@ from dynasor.certainty import (
     ENTROPY,
     REWARD,
     UNIFORM,
+    ChosenBy,
+    Lead,
     VotePrior,
-    agreement,
-    best_stays,
     normalised_entropy,
-    weighted_agreement,
 )
 from dynasor.programs.protocol import ReadAnswer
 from dynasor.vocabulary import Answer, Branch, Certaindex, VoteCounts
 
-ChosenBy = Literal["majority", "weighted", "best"]
 RewardForm = Literal["mean", "max"]
 
 
@@ -104,9 +102,17 @@ class Votes:
         return VoteCounts(tuple(sizes), self._unanswered, 0 if key is None else length)
 
     @property
+    def lead(self) -> Lead:
+        """How far the leader is ahead of its runner-up."""
+        ranked = sorted(self._groups.values(), key=self._rank, reverse=True)[:2]
+        pairs = [(group.size, group.weight) for group in ranked]
+        leader, runner_up = [*pairs, (0, 0.0), (0, 0.0)][:2]
+        return Lead(self.by, *leader, *runner_up, len(self._branches))
+
+    @property
     def certaindex(self) -> Certaindex:
         """``agreement`` is the headline, for whichever way the leader is chosen. Without votes all signals are 0."""
-        settled = self._agreement()
+        settled = self.lead.agreement(self.cap, self.prior)
         signals = {AGREEMENT: settled, ENTROPY: normalised_entropy(self.counts)}
         rewards = [branch.reward for branch in self._branches if branch.reward is not None]
         if rewards:
@@ -127,21 +133,6 @@ class Votes:
         if self.by == "best":
             return group.best_reward
         return group.weight if self.by == "weighted" else group.size
-
-    def _agreement(self) -> float:
-        if self.by == "majority":
-            return agreement(self.counts, self.cap, self.prior)
-        first, second = self._first_two()
-        if self.by == "best":
-            return best_stays(self.counts, first[0], self.cap)
-        return weighted_agreement(self.counts, first, second, self.cap, self.prior)
-
-    def _first_two(self) -> tuple[tuple[int, float], tuple[int, float]]:
-        """(votes, their weight) of the leader and its runner-up."""
-        ranked = sorted(self._groups.values(), key=self._rank, reverse=True)[:2]
-        pairs = [(group.size, group.weight) for group in ranked]
-        first, second = (pairs + [(0, 0.0), (0, 0.0)])[:2]
-        return first, second
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{group.answer}: {group.size}" for group in self._groups.values())

@@ -37,6 +37,12 @@ class Reward(Protocol):
         (``top_logprobs=0``)."""
         ...
 
+    @property
+    def needs_prompt(self) -> bool:
+        """Whether it reads ``Solution.prompt``: solutions must be written as the continuation of a raw text then
+        (``Session.render``)."""
+        ...
+
     async def score(self, session: Session, solution: Solution) -> float:
         """The reward of ``solution``, in [0, 1]. Requests go through ``session`` as ``RequestKind.SCORE``.
 
