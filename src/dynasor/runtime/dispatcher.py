@@ -38,7 +38,9 @@ class Dispatcher:
         self._resume(place)
 
     @asynccontextmanager
-    async def turn(self, place: Place, request_id: str, *, is_granted: bool = False) -> AsyncIterator[None]:
+    async def turn(
+        self, place: Place, request_id: str, *, is_granted: bool = False, is_beside: bool = False
+    ) -> AsyncIterator[None]:
         """Wait until the scheduler starts the request; the block is its run. Safe to cancel anywhere."""
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._turns[request_id] = started
@@ -51,6 +53,7 @@ class Dispatcher:
                 program_number=place.number,
                 program_arrival_time=place.arrival_time,
                 is_granted=is_granted,
+                is_beside=is_beside,
             )
         )
         self._start_ready()

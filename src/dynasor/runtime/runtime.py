@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import itertools
+import random
 import time
 from dataclasses import dataclass, field, fields, replace
 
 from dynasor.answers import AnswerReader
+from dynasor.certainty import UNIFORM, VotePrior
 from dynasor.engines.protocol import Engine
 from dynasor.errors import EngineError, InputError, ProgramFailed
-from dynasor.events import Listener, ProgramEnded, ProgramStarted, ignore
+from dynasor.events import Event, Listener, ProgramEnded, ProgramStarted, ignore
 from dynasor.programs import Program
 from dynasor.runtime.dispatcher import Dispatcher
-from dynasor.runtime.session import ProgramSession
-from dynasor.scheduling import POLICIES, Allocator, Scheduler
-from dynasor.vocabulary import Answer, Question, Sampling
+from dynasor.runtime.drift import Audit, DriftWatch
+from dynasor.runtime.session import ProgramSession, seed_of
+from dynasor.scheduling import POLICIES, Allocator, Fixed, Scheduler
+from dynasor.vocabulary import Answer, Question, Sampling, StopReason
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a program is run: the allocator's word is bounded by ``max_samples``; ``seed`` fixes the seeds of
-    all its requests."""
+    all its requests; ``vote_prior`` is what a profile learned of such questions."""
 
     max_samples: int = 16
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
+    vote_prior: VotePrior = UNIFORM
 
     def __post_init__(self) -> None:
         if self.max_samples < 1:
@@ -45,12 +49,14 @@ class Runtime:
         concurrency: int = 32,
         policy: str = "gang",
         listener: Listener = ignore,
+        watch: DriftWatch | None = None,
     ) -> None:
         if policy not in POLICIES:
             raise InputError(f"there is no policy {policy!r}; choose {', '.join(POLICIES)}")
         self.engine = engine
         self.reader = reader
         self.listener = listener
+        self.watch = watch
         self.dispatcher = Dispatcher(Scheduler(concurrency, POLICIES[policy]))
         self._numbers = itertools.count()
 
@@ -58,8 +64,20 @@ class Runtime:
         """Work on ``question`` with ``program``.
 
         Raises ProgramFailed, with what was spent, when the engine fails one of its requests. Cancelling
-        cancels every request of the program, in the engine too, before this returns.
+        cancels every request of the program, in the engine too, before this returns. A program that the drift
+        watch picks runs to its cap, whatever ``allocator`` would say.
         """
+        watch = self.watch
+        if watch is None or not watch.audits(random.Random(seed_of(options.seed, question.id, "audit"))):
+            return await self._run(question, program, allocator, options, self.listener)
+        audit = Audit(watch.profile)
+        answer = await self._run(question, program, Fixed(), options, both(self.listener, audit.hear))
+        watch.count(audit, answer, self.listener)
+        return answer
+
+    async def _run(
+        self, question: Question, program: Program, allocator: Allocator, options: Options, listener: Listener
+    ) -> Answer:
         program_id = f"{question.id}-{next(self._numbers)}"
         place = self.dispatcher.enter(program_id)
         session = ProgramSession(
@@ -73,15 +91,18 @@ class Runtime:
             cap=options.max_samples,
             sampling=replace(overlaid(options.sampling, question.sampling), seed=None),
             seed=options.seed if question.sampling.seed is None else question.sampling.seed,
-            listener=self.listener,
+            listener=listener,
+            vote_prior=options.vote_prior,
         )
-        self.listener(ProgramStarted(program_id, options.max_samples))
+        listener(ProgramStarted(program_id, options.max_samples))
         answer: Answer | None = None
         began = time.monotonic()
         try:
+            found = await program.execute(session)
+            stopped_here = session.stop_reason is not StopReason.PROGRAM
             answer = replace(
-                await program.execute(session),
-                stop_reason=session.knob.stop_reason,
+                found,
+                stop_reason=session.stop_reason if stopped_here else found.stop_reason,
                 usage=session.account.usage,
                 num_samples=session.knob.done,
                 duration_s=time.monotonic() - began,
@@ -94,7 +115,15 @@ class Runtime:
             raise ProgramFailed(question.id, cause, session.account.usage) from cause
         finally:
             self.dispatcher.leave(place)
-            self.listener(ProgramEnded(program_id, answer))
+            listener(ProgramEnded(program_id, answer))
+
+
+def both(first: Listener, second: Listener) -> Listener:
+    def tell(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return tell
 
 
 def engine_error_in(error: Exception) -> EngineError | None:

@@ -13,12 +13,13 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from dynasor.answers import AnswerReader
+from dynasor.certainty import UNIFORM, ChosenBy, VotePrior
 from dynasor.engines.protocol import Engine
 from dynasor.errors import BadProgram, first_cause
 from dynasor.events import CertaindexMeasured, Listener, RequestEnded
 from dynasor.programs import Votes
 from dynasor.programs.protocol import ReadAnswer, Session
-from dynasor.programs.votes import ChosenBy, RewardForm
+from dynasor.programs.votes import RewardForm
 from dynasor.runtime.dispatcher import Dispatcher, Place
 from dynasor.scheduling import Allocator
 from dynasor.vocabulary import (
@@ -135,16 +136,19 @@ class ProgramSession:
         sampling: Sampling,
         seed: int,
         listener: Listener,
+        vote_prior: VotePrior = UNIFORM,
     ) -> None:
         self.program_id = program_id
         self.question = question
         self.rng = random.Random(seed_of(seed, question.id))
         self.allocator = allocator
         self.sampling = sampling
+        self.vote_prior = vote_prior
         self.account = Account()
         self.seeds = SeedPath()
         self.knob = Knob(cap, SeedPath(("unit",)))
         self.unit: Unit | None = None
+        self.is_part_of_unit = False
         self.place = place
         self.dispatcher = dispatcher
         self.listener = listener
@@ -156,6 +160,10 @@ class ProgramSession:
     def cap(self) -> int:
         return self.knob.cap
 
+    @property
+    def stop_reason(self) -> StopReason:
+        return self.knob.stop_reason
+
     def branches(
         self, prompt: tuple[Message, ...] | str | None = None, *, sampling: Sampling | None = None
     ) -> ProgramBranches[Completion]:
@@ -165,11 +173,12 @@ class ProgramSession:
     def parallel(self, work: Callable[[Session], Awaitable[Result]]) -> ProgramBranches[Result]:
         return ProgramBranches(self, work)
 
-    def inner(self, allocator: Allocator, cap: int) -> ProgramSession:
+    def inner(self, allocator: Allocator | None, cap: int, *, certaindex: Certaindex | None = None) -> ProgramSession:
         session = copy.copy(self)
-        session.allocator = allocator
+        session.allocator = allocator or self.allocator
         session.seeds = self.seeds.next()
-        session.knob = Knob(cap, SeedPath((*session.seeds.parts, "unit")))
+        session.knob = Knob(cap, SeedPath((*session.seeds.parts, "unit")), certaindex=certaindex)
+        session.is_part_of_unit = self.unit is not None
         return session
 
     def in_unit(self, unit: Unit) -> ProgramSession:
@@ -180,11 +189,12 @@ class ProgramSession:
         return session
 
     def votes(self, *, by: ChosenBy = "majority", reward_form: RewardForm = "mean") -> Votes:
-        return Votes(self.knob.cap, by=by, reward_form=reward_form)
+        return Votes(self.knob.cap, self.vote_prior, by=by, reward_form=reward_form)
 
     def observe(self, certaindex: Certaindex, answer: str | None = None) -> None:
         self.knob.certaindex = certaindex
-        self.listener(CertaindexMeasured(self.program_id, certaindex, answer, self.knob.done))
+        if not self.is_part_of_unit:
+            self.listener(CertaindexMeasured(self.program_id, certaindex, answer, self.knob.done))
 
     def grant(self, most: int | None = None) -> int:
         if self.knob.in_branches:
@@ -229,8 +239,9 @@ class ProgramSession:
         *,
         kind: RequestKind = RequestKind.MAIN,
         sampling: Sampling | None = None,
+        is_beside: bool = False,
     ) -> RequestStream:
-        return RequestStream(self, self.new_request(prompt, kind, sampling))
+        return RequestStream(self, self.new_request(prompt, kind, sampling), is_beside)
 
     def new_request(
         self,
@@ -267,6 +278,9 @@ class ProgramSession:
             )
         )
 
+    def count_scored(self, num_tokens: int) -> None:
+        self.account.usage = self.account.usage.plus(score_prompt=num_tokens)
+
     async def render(self, *, thinking: bool | None = None) -> str:
         wanted = self.sampling.thinking if thinking is None else thinking
         return await self._engine.render(self.question.messages, thinking=wanted)
@@ -287,8 +301,9 @@ class ProgramSession:
 class RequestStream:
     """The runtime's side of ``TextStream``: one request, from its turn with the scheduler to its account."""
 
-    def __init__(self, session: ProgramSession, request: Request) -> None:
+    def __init__(self, session: ProgramSession, request: Request, is_beside: bool) -> None:
         self.request = request
+        self._is_beside = is_beside
         self._session = session
         self._transcript = Transcript()
         self._used = 0
@@ -321,7 +336,12 @@ class RequestStream:
             if unit is not None:
                 unit.request_begins(self.request.id)
                 opening.callback(unit.request_ends, self.request.id)
-            turn = session.dispatcher.turn(session.place, self.request.id, is_granted=unit is not None and unit.is_new)
+            turn = session.dispatcher.turn(
+                session.place,
+                self.request.id,
+                is_granted=unit is not None and unit.is_new,
+                is_beside=self._is_beside,
+            )
             await opening.enter_async_context(turn)
             if unit is not None:
                 unit.is_new = False

@@ -9,6 +9,7 @@ from dynasor.scheduling.allocators import (
     Worth,
     make_allocator,
 )
+from dynasor.scheduling.budget import Budget, BudgetedProgram, BudgetKeeper, BudgetUnit
 from dynasor.scheduling.policies import POLICIES, Policy, fcfs, gang
 from dynasor.scheduling.presets import PRESETS, Preset, preset
 from dynasor.scheduling.scheduler import Scheduler
@@ -20,6 +21,10 @@ __all__ = [
     "PRESETS",
     "Agreement",
     "Allocator",
+    "Budget",
+    "BudgetKeeper",
+    "BudgetUnit",
+    "BudgetedProgram",
     "Fixed",
     "Policy",
     "Preset",

@@ -109,7 +109,7 @@ class Agreement:
     min_share: float = 0.0
     max_hope: float = 0.2
     prior: VotePrior = UNIFORM
-    max_chain_change: float = 0.15
+    max_chain_change: float = 0.1
 
     def __post_init__(self) -> None:
         for name in ("max_change", "min_share", "max_hope", "max_chain_change"):

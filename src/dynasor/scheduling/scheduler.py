@@ -17,6 +17,9 @@ class Scheduler:
     A paused program starts nothing that its allocator granted: it has a completion to look at that may
     end it, so a grant that waits is never spent on a question that has just been settled. Its other
     requests (to look at that completion, say) and other programs go ahead meanwhile.
+
+    A request beside a running one, such as a probe, waits for nobody and does not count: it is short, and while it
+    waited, the long one that it may end would go on. So more than ``capacity`` run where programs do that.
     """
 
     def __init__(self, capacity: int, policy: Policy) -> None:
@@ -44,14 +47,19 @@ class Scheduler:
 
     def schedule(self, now: float) -> list[Ticket]:
         """Tickets to start now, best first; they are running from here on."""
-        free = self.capacity - len(self.running)
-        if free <= 0 or not self.waiting:
+        if not self.waiting:
             return []
-        ready = [t for t in self.waiting.values() if not (t.is_granted and t.program_id in self.paused)]
-        starting = sorted(ready, key=lambda ticket: self.policy(ticket, now))[:free]
+        starting = [ticket for ticket in self.waiting.values() if ticket.is_beside]
+        free = self.capacity - sum(not ticket.is_beside for ticket in self.running.values())
+        if free > 0:
+            ready = [ticket for ticket in self.waiting.values() if self._may_start(ticket)]
+            starting += sorted(ready, key=lambda ticket: self.policy(ticket, now))[:free]
         for ticket in starting:
             self.running[ticket.request_id] = self.waiting.pop(ticket.request_id)
         return starting
+
+    def _may_start(self, ticket: Ticket) -> bool:
+        return not ticket.is_beside and not (ticket.is_granted and ticket.program_id in self.paused)
 
     def __repr__(self) -> str:
         return f"<Scheduler {len(self.running)}/{self.capacity} running, {len(self.waiting)} waiting>"

@@ -17,3 +17,5 @@ class Ticket:
     program_arrival_time: float
     is_granted: bool = False
     """A sample that the allocator granted, and might not grant again after the program's next look."""
+    is_beside: bool = False
+    """It accompanies a running request of its program: it starts at once and takes no place of its own."""

@@ -1,0 +1,87 @@
+"""Self-consistency over chains of thought: a vote of long chains that need not all come to their end.
+
+A chain whose own answer has settled votes while it still thinks. So a vote may be decided, and every chain ended, long
+before the slowest would be. (The Certaindex paper measures a vote or a chain, never both.)
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from dynasor.certainty import AGREEMENT
+from dynasor.errors import InputError
+from dynasor.programs.chain_of_thought import ChainOfThought
+from dynasor.programs.efforts import EFFORTS, EffortName
+from dynasor.programs.probes import Probe
+from dynasor.programs.protocol import ReadAnswer, Session
+from dynasor.programs.votes import Votes
+from dynasor.vocabulary import Answer, Certaindex
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """What a chain votes for: its final answer, or the one that it has settled on so far."""
+
+    answer: ReadAnswer | None
+    text: str
+    num_tokens: int
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SelfConsistencyOverChains:
+    """Let chains of thought run side by side and take the majority of their answers, also of those still thinking.
+
+    A unit of its knob is a chain. Each chain is stopped by the same allocator as the vote, on its own evidence.
+
+    Args:
+        effort: of the chains, if ``chain`` is not given.
+        votes_from: the agreement from which a chain that still thinks votes.
+        chain: the chains' own program.
+    """
+
+    effort: EffortName = "medium"
+    votes_from: float = 0.8
+    chain: ChainOfThought | None = None
+
+    def __post_init__(self) -> None:
+        if self.effort not in EFFORTS:
+            raise InputError(f"effort is {self.effort!r}; choose {', '.join(EFFORTS)}")
+        if not 0 < self.votes_from <= 1:
+            raise InputError(f"votes_from is {self.votes_from}; a number above 0 and up to 1 was expected")
+
+    async def execute(self, session: Session) -> Answer:
+        chain = self.chain or ChainOfThought(effort=self.effort)
+        ballots: dict[int, Ballot] = {}
+        numbers = itertools.count()
+
+        async def think(session: Session) -> tuple[int, Answer]:
+            number = next(numbers)
+
+            def heard(certaindex: Certaindex, probe: Probe) -> bool:
+                if certaindex.signals[AGREEMENT] < self.votes_from:
+                    ballots.pop(number, None)
+                elif probe.is_sure:
+                    ballots[number] = Ballot(probe.answer, probe.text, probe.num_tokens, is_final=False)
+                votes = count(session, ballots)
+                chains.observe(votes.certaindex, votes.leading_answer)
+                return number in ballots
+
+            return number, await chain.think_aloud(session.inner(None, 1), heard)
+
+        async with session.parallel(think) as chains:
+            async for number, answer in chains:
+                read = None if answer.text is None else await session.read_as_answer(answer.text)
+                ballots[number] = Ballot(read, answer.solution, answer.branches[0].num_tokens, is_final=True)
+                votes = count(session, ballots)
+                chains.observe(votes.certaindex, votes.leading_answer)
+            return count(session, ballots).answer()  # before those that still think are ended
+
+
+def count(session: Session, ballots: dict[int, Ballot]) -> Votes:
+    """The votes, those of finished chains first, so that the answer is shown by one of them."""
+    votes = session.votes()
+    for ballot in sorted(ballots.values(), key=lambda ballot: not ballot.is_final):
+        votes.add(ballot.answer, ballot)
+    return votes
