@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from dynasor.models.question_sets import Split, question_lines
+from dynasor.programs import PROGRAMS
+from dynasor.rewards import REWARD_CHOICES
 from tests.cli.running import dynasor, lines_of, start
 
 
@@ -102,13 +104,21 @@ def test_a_prompt_too_long_for_the_model_fails_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--allocator", "magic"], "there is no allocator 'magic'; choose agreement, threshold, fixed"),
+        (["--allocator", "magic"], "there is no allocator 'magic'; choose agreement, worth, threshold"),
         (["--max-change", "2"], "max_change is 2.0; a number from 0 up to, not including, 1 was expected"),
         (["--threshold", "0.5"], "threshold means nothing to the allocator agreement; it takes max_change"),
         (["--compare", "magic"], "--compare is 'magic'; 'fixed' was expected"),
         (["-a", "fixed", "--compare", "fixed"], "--compare fixed with --allocator fixed compares a thing with itself"),
-        (["--program", "magic"], "there is no program 'magic'; choose self-consistency or your own as module:Class"),
+        (
+            ["--program", "magic"],
+            f"there is no program 'magic'; choose {', '.join(PROGRAMS)} or your own as module:Class",
+        ),
         (["--program", "json:loads"], "the program 'json:loads' has no execute(session) method"),
+        (["--reward", "magic"], f"there is no reward 'magic'; choose {REWARD_CHOICES}"),
+        (["--reward", "judge"], "the program self-consistency takes no reward"),
+        (["-p", "best-of-n"], f"the program best-of-n needs a reward; choose {REWARD_CHOICES}"),
+        (["--set", "width"], "--set is 'width'; name=value was expected"),
+        (["--set", "a=1"], "the program self-consistency has no parameter 'a'; it takes no parameters"),
         (["--summary", "none/s.json"], "none: there is no such folder to write s.json into"),
         (["--temperature", "inf"], "--temperature is inf; a number of at least 0 was expected"),
         (["--top-p", "7"], "--top-p is 7.0; a number above 0 and up to 1 was expected"),
@@ -119,7 +129,9 @@ def test_a_prompt_too_long_for_the_model_fails_alone(tmp_path: Path) -> None:
 def test_unusable_options(tmp_path: Path, arguments: list[str], message: str) -> None:
     questions = write_questions(tmp_path / "in.jsonl", 1)
     done = dynasor("batch", questions, "-o", tmp_path / "out.jsonl", *arguments)
-    assert (done.returncode, done.stderr) == (2, f"dynasor: {message}\n")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"dynasor: {message}")
+    assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -164,3 +176,27 @@ def test_changed_options_are_refused(tmp_path: Path) -> None:
     done = dynasor("batch", questions, "-o", output, "-n", "3")
     assert done.returncode == 2
     assert "--max-samples was 2, is 3" in done.stderr
+
+
+def test_a_reward_scores_the_samples_of_a_batch(tmp_path: Path) -> None:
+    questions = write_questions(tmp_path / "in.jsonl", 3)
+    output = tmp_path / "out.jsonl"
+    command = ("batch", questions, "-o", output, "-n", "3", "-p", "best-of-n", "-a", "fixed")
+    done = dynasor(*command, "--reward", "judge")
+    assert done.returncode == 0, done.stderr
+    for line in lines_of(output):
+        assert line["usage"]["score"] == 3
+        assert line["score_prompt"] > line["usage"]["main"]
+    done = dynasor(*command, "--reward", "likelihood")
+    assert done.returncode == 2
+    assert "--reward was 'judge', is 'likelihood'" in done.stderr
+
+
+def test_a_reward_model_that_is_not_there_is_noticed_before_anything_is_spent(tmp_path: Path) -> None:
+    questions = write_questions(tmp_path / "in.jsonl", 3)
+    done = dynasor(
+        "batch", questions, "-o", tmp_path / "out.jsonl", "-p", "best-of-n", "--reward", "http://127.0.0.1:9/pooling"
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("dynasor: cannot connect to http://127.0.0.1:9: Connection refused")
+    assert not (tmp_path / "out.jsonl").exists()

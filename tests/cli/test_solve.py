@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+
+import pytest
 
 from tests.cli.running import dynasor
 
@@ -37,3 +40,49 @@ def test_version_and_help() -> None:
     assert dynasor("--version").stdout.startswith("dynasor 0.")
     assert "solve" in dynasor("--help").stdout
     assert "Example" in dynasor("batch", "--help").stdout
+
+
+@pytest.mark.parametrize("program", ["best-of-n", "weighted-majority"])
+def test_a_reward_and_what_it_read(program: str) -> None:
+    done = dynasor("solve", QUESTION, "-n", "2", "-a", "fixed", "-p", program, "--reward", "judge")
+    assert done.returncode == 0, done.stderr
+    assert "answer      84" in done.stdout
+    assert "tokens read by the reward" in done.stdout
+    done = dynasor("solve", QUESTION, "-n", "2", "-p", program, "--reward", "likelihood:form=mean", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["answer"] == "84"
+    assert 0 < answer["signals"]["reward"] <= 1
+    assert (answer["usage"]["score"], answer["score_prompt"]) == (0, 0)
+
+
+def test_parameters_of_a_program_and_a_reward_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(PROGRAM_AND_REWARD)
+    monkeypatch.chdir(tmp_path)
+    command = ("solve", QUESTION, "-p", "mine:First", "--reward", "mine:last_character", "--json")
+    done = dynasor(*command, "--set", "max-characters=4")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["answer"] == "The 0.5"
+    done = dynasor(*command, "--set", "max_chars=4")
+    assert (done.returncode, done.stdout) == (2, "")
+    expected = "the program mine:First has no parameter 'max_chars'; it takes max_characters"
+    assert done.stderr == f"dynasor: {expected}\n"
+
+
+PROGRAM_AND_REWARD = """
+from dataclasses import dataclass
+from dynasor import Answer, Certaindex, Session
+from dynasor.rewards import Reward, Solution
+
+def last_character(question: str, text: str) -> float:
+    return 0.5 if text.endswith(".") and "boxes" in question else 0.0
+
+@dataclass
+class First:
+    reward: Reward
+    max_characters: int
+
+    async def execute(self, session: Session) -> Answer:
+        completion = await session.generate(session.question.messages)
+        score = await self.reward.score(session, Solution(session.question, (completion.text,)))
+        return Answer(f"{completion.text[:self.max_characters]}{score}", Certaindex(0.0, {}))
+"""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import random
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -46,6 +48,22 @@ class QuestionFile:
     def __iter__(self) -> Iterator[Question]:
         for _, question in _questions(self.path, self.format):
             yield question
+
+    def in_random_order(self, seed: int) -> Iterator[Question]:
+        """All of them, in an order drawn from ``seed``. Where the lines are is held, not what they say."""
+        numbers, places = array("Q"), array("Q")
+        place = 0
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    numbers.append(number)
+                    places.append(place)
+                place += len(line)
+            order = array("Q", range(len(places)))
+            random.Random(seed).shuffle(order)
+            for each in order:
+                file.seek(places[each])
+                yield _question(self.path, numbers[each], file.readline(), self.format)
 
 
 def check_questions(path: Path) -> QuestionFile:
@@ -87,12 +105,16 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _questions(path: Path, format: LineFormat) -> Iterator[tuple[int, Question]]:
-    read = _plain_question if format is LineFormat.PLAIN else _openai_question
     for number, line in _lines(path):
-        try:
-            yield number, read(_object(path, number, line))
-        except _Unreadable as problem:
-            raise InputError(f"{path}:{number}: {problem}") from None
+        yield number, _question(path, number, line, format)
+
+
+def _question(path: Path, number: int, line: bytes, format: LineFormat) -> Question:
+    read = _plain_question if format is LineFormat.PLAIN else _openai_question
+    try:
+        return read(_object(path, number, line))
+    except _Unreadable as problem:
+        raise InputError(f"{path}:{number}: {problem}") from None
 
 
 class _Unreadable(Exception):

@@ -32,6 +32,7 @@ def answer_record(question: Question, answer: Answer, correct: bool | None) -> J
         "stop_reason": answer.stop_reason.value,
         "samples": answer.num_samples,
         "usage": _usage(answer.usage),
+        **_read(answer.usage),
     }
     if correct is not None:
         record["correct"] = correct
@@ -47,6 +48,7 @@ def failure_record(question: Question, error: str, usage: Usage) -> JSON:
         "stop_reason": StopReason.FAILED.value,
         "samples": 0,
         "usage": _usage(usage),
+        **_read(usage),
         "error": error,
     }
     if question.reference is not None:
@@ -56,6 +58,11 @@ def failure_record(question: Question, error: str, usage: Usage) -> JSON:
 
 def _usage(usage: Usage) -> JSON:
     return {kind: getattr(usage, kind) for kind in USAGE_KINDS}
+
+
+def _read(usage: Usage) -> JSON:
+    """Tokens that a reward read. They stand beside ``usage``, whose kinds are tokens produced."""
+    return {"score_prompt": usage.score_prompt} if usage.score_prompt else {}
 
 
 def openai_line(record: JSON, answer: Answer | None, model: str) -> JSON:

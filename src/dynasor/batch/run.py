@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dynasor.answers import AnswerReader
+from dynasor.batch.even_split import compare_with_even_split
 from dynasor.batch.questions import LineFormat, QuestionFile
 from dynasor.batch.results import Manifest, ResultFile, answer_record, failure_record, openai_line
-from dynasor.batch.summary import ArmSummary, compare, replay_even_allocations
+from dynasor.batch.summary import ArmSummary, EvenAllocation, compare, replay_even_allocations
 from dynasor.engines.protocol import Engine
 from dynasor.errors import EngineFailed, EngineRejected, EngineUnreachable, InputError, ProgramFailed, first_cause
+from dynasor.events import Listener, ignore
 from dynasor.programs import Program
-from dynasor.runtime import Options, Runtime
-from dynasor.scheduling import Allocator, Fixed
-from dynasor.vocabulary import JSON, Answer, Question
+from dynasor.runtime import DriftWatch, Options, Runtime
+from dynasor.scheduling import Allocator, Budget, BudgetedProgram, BudgetKeeper, BudgetUnit, Fixed
+from dynasor.vocabulary import JSON, Answer, Question, Usage
 
 BASELINE = "fixed"
 SAVE_EVERY_S = 5.0
@@ -34,6 +36,9 @@ class Arm:
     path: Path
     format: LineFormat
     with_branches: bool = False
+    budget: Budget | None = None
+    """The total that its questions share, instead of an allocator for each."""
+    watch: DriftWatch | None = None
 
 
 def baseline_path(output: Path) -> Path:
@@ -47,7 +52,10 @@ def manifest_path(output: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class BatchJob:
-    """A batch, ready to run. ``fingerprint`` holds every option that changes results."""
+    """A batch, ready to run. ``fingerprint`` holds every option that changes results.
+
+    A ``budget`` is shared among the questions, which are then taken in random order; ``allocator`` is not asked.
+    """
 
     questions: QuestionFile
     output: Path
@@ -58,10 +66,23 @@ class BatchJob:
     fingerprint: JSON
     concurrency: int = 32
     compare_fixed: bool = False
+    budget: Budget | None = None
+    watch: DriftWatch | None = None
+    """Of the arm that is not the baseline, when a profile tells it when to stop."""
+    keep_samples: bool = False
 
     def arms(self) -> list[Arm]:
         """The baseline, if asked for, goes first, into ``OUT.fixed.jsonl`` beside the output."""
-        arms = [Arm(self.allocator_name, self.allocator, self.output, self.questions.format)]
+        own = Arm(
+            name=self.allocator_name,
+            allocator=self.allocator,
+            path=self.output,
+            format=self.questions.format,
+            with_branches=self.keep_samples,
+            budget=self.budget,
+            watch=self.watch,
+        )
+        arms = [own]
         if self.compare_fixed:
             arms.insert(0, Arm(BASELINE, Fixed(), baseline_path(self.output), LineFormat.PLAIN, with_branches=True))
         return arms
@@ -83,16 +104,17 @@ def say_nothing(arm: Arm, summary: ArmSummary) -> None:
     """The reporter for runs that nobody watches."""
 
 
-async def run_batch(job: BatchJob, engine: Engine, reader: AnswerReader, report: Reporter = say_nothing) -> JSON:
-    """Run what is missing of ``job`` and sum up all of it.
+async def run_batch(
+    job: BatchJob, engine: Engine, reader: AnswerReader, report: Reporter = say_nothing, listener: Listener = ignore
+) -> JSON:
+    """Run what is missing of ``job`` and sum up all of it; ``listener`` hears what happens to its programs.
 
     Raises InputError if the output belongs to another job, and EngineUnreachable when the engine is gone;
     the results so far are on the disk then, and the same job goes on from them.
     """
     manifest = job.open_manifest()
-    summaries: dict[str, ArmSummary] = {}
-    for arm in job.arms():
-        summaries[arm.name] = await ArmRun(job, arm, engine, reader, manifest, report).run()
+    runs = [ArmRun(job, arm, engine, reader, manifest, report, listener) for arm in job.arms()]
+    summaries = {run.arm.name: await run.run() for run in runs}
     return _sum_up(job, summaries, manifest)
 
 
@@ -108,16 +130,26 @@ class ArmRun:
     """One arm on its way through the questions."""
 
     def __init__(
-        self, job: BatchJob, arm: Arm, engine: Engine, reader: AnswerReader, manifest: Manifest, report: Reporter
+        self,
+        job: BatchJob,
+        arm: Arm,
+        engine: Engine,
+        reader: AnswerReader,
+        manifest: Manifest,
+        report: Reporter,
+        listener: Listener = ignore,
     ) -> None:
         self.job = job
         self.arm = arm
         self.reader = reader
         self.manifest = manifest
         self.report = report
-        self.runtime = Runtime(engine, reader, concurrency=job.concurrency)
+        self.runtime = Runtime(engine, reader, concurrency=job.concurrency, listener=listener, watch=arm.watch)
         self.model = engine.info.model
         self.summary = ArmSummary()
+        self.keeper = (
+            BudgetKeeper(arm.budget, job.questions.num_questions, job.options.max_samples) if arm.budget else None
+        )
         self._writing = asyncio.Lock()
         self._suspects: list[Outcome] = []
 
@@ -125,8 +157,10 @@ class ArmRun:
         with ResultFile(self.arm.path, self.arm.format) as results:
             for record in results.read_done():
                 self.summary.add(record)
+                self._restore(record)
+            self._check_budget()
             self.report(self.arm, self.summary)
-            missing = (question for question in self.job.questions if question.id not in results.done)
+            missing = (question for question in self._questions() if question.id not in results.done)
             try:
                 async with asyncio.TaskGroup() as group:
                     clock = group.create_task(self._keep_time())
@@ -135,6 +169,18 @@ class ArmRun:
             except BaseExceptionGroup as failures:
                 raise first_cause(failures) from None
         return self.summary
+
+    def _questions(self) -> Iterable[Question]:
+        questions = self.job.questions
+        return questions if self.keeper is None else questions.in_random_order(self.job.options.seed)
+
+    def _restore(self, record: JSON) -> None:
+        if self.keeper is not None:
+            self.keeper.restore(sum(record["usage"].values()), record["samples"], record.get("bids", []))
+
+    def _check_budget(self) -> None:
+        if self.keeper is not None:
+            self.keeper.check()
 
     async def _work(self, questions: Iterator[Question], results: ResultFile) -> None:
         """Keep as many programs going as requests may be in flight: then no slot is ever idle."""
@@ -148,14 +194,18 @@ class ArmRun:
             await self._write(suspect, results)
 
     async def _work_on(self, question: Question, results: ResultFile) -> None:
+        allocator = self.arm.allocator if self.keeper is None else self.keeper.allocator()
         try:
-            answer = await self._answer(question)
+            answer = await self._answer(question, allocator)
         except ProgramFailed as failure:
+            close(allocator, failure.usage, 0)
             await self._judge_failure(question, failure, results)
             return
+        bids = close(allocator, answer.usage, answer.num_samples)
         suspects, self._suspects = self._suspects, []
-        for outcome in (*suspects, Outcome(await self._record(question, answer), answer)):
+        for outcome in (*suspects, Outcome(await self._record(question, answer) | bids, answer)):
             await self._write(outcome, results)
+        self._check_budget()
 
     async def _judge_failure(self, question: Question, failure: ProgramFailed, results: ResultFile) -> None:
         """Is it the question or the engine? A rejected request is the question's own failure. Any other is held
@@ -183,16 +233,18 @@ class ArmRun:
         self.summary.add(outcome.record)
         self.report(self.arm, self.summary)
 
-    async def _answer(self, question: Question) -> Answer:
+    async def _answer(self, question: Question, allocator: Allocator) -> Answer:
         """Run the program, once more if the engine broke under it: an engine that died is unreachable the
         second time, which ends the run instead of failing every question in flight."""
-        job, allocator = self.job, self.arm.allocator
+        job = self.job
         try:
             return await self.runtime.run(question, job.program(), allocator, job.options)
         except ProgramFailed as failure:
             if not isinstance(failure.__cause__, EngineFailed):
                 raise
             spent = failure.usage
+        if isinstance(allocator, BudgetedProgram):
+            allocator.start_over(spent.produced)
         try:
             answer = await self.runtime.run(question, job.program(), allocator, job.options)
         except ProgramFailed as failure:
@@ -209,10 +261,12 @@ class ArmRun:
                 {
                     "answer": branch.answer,
                     "tokens": branch.num_tokens,
+                    **({} if branch.reward is None else {"reward": branch.reward}),
                     **({} if reference is None else {"correct": await self._matches(branch.answer, reference)}),
                 }
                 for branch in answer.branches
             ]
+            record |= {"model": self.model, "program": self.job.fingerprint.get("--program")}
         return record
 
     async def _matches(self, answer: str | None, reference: str) -> bool:
@@ -232,14 +286,39 @@ class ArmRun:
             self.manifest.save()
 
 
+def close(allocator: Allocator, usage: Usage, samples: int) -> JSON:
+    """Tell the keeper of the budget, if there is one, that a question ended. What its result line says for it, from
+    which a later run restores the budget."""
+    if not isinstance(allocator, BudgetedProgram):
+        return {}
+    allocator.close(usage.produced, samples)
+    return {"bids": [float(f"{bid:.4g}") for bid in allocator.bids]}
+
+
 def _sum_up(job: BatchJob, summaries: dict[str, ArmSummary], manifest: Manifest) -> JSON:
     summary: JSON = {
         "arms": {name: arm.to_json(manifest.elapsed_s.get(name, 0.0)) for name, arm in summaries.items()},
         "options": job.fingerprint,
     }
+    even = None
     if job.compare_fixed:
         baseline = job.arms()[0]
         with ResultFile(baseline.path, baseline.format) as results:
             even = replay_even_allocations(results.records(), job.options.max_samples, job.options.seed)
         summary.update(compare(summaries[job.allocator_name], summaries[BASELINE], even))
+    if job.budget is not None:
+        summary["budget"] = _spent(job.budget, summaries[job.allocator_name])
+        if even is not None:
+            summary["budget"]["even_split"] = _against_even_split(job, job.budget, even)
     return summary
+
+
+def _spent(budget: Budget, summary: ArmSummary) -> JSON:
+    spent = summary.samples if budget.unit is BudgetUnit.SAMPLES else summary.tokens.total()
+    return {"unit": budget.unit.value, "total": budget.total, "spent": spent, "share_spent": spent / budget.total}
+
+
+def _against_even_split(job: BatchJob, budget: Budget, even: EvenAllocation) -> JSON | None:
+    baseline, arm = job.arms()
+    with ResultFile(baseline.path, baseline.format) as fixed, ResultFile(arm.path, arm.format) as results:
+        return compare_with_even_split(results.records(), fixed.records(), budget, even, job.options.seed)

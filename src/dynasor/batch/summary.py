@@ -99,17 +99,27 @@ def replay_even_allocations(records: Iterable[JSON], cap: int, seed: int) -> Eve
         if "correct" not in record:
             continue
         questions += 1
-        # A failed question has no branches, and is wrong with any number. Sorted, so that the order in which
-        # samples happened to finish does not matter.
-        branches = sorted(record.get("branches", []), key=lambda b: (b["answer"] or "", b["tokens"]))
+        branches = record.get("branches", [])
         samples += len(branches)
         tokens += sum(branch["tokens"] for branch in branches)
-        rng = random.Random(f"{seed}-{record['id']}")
-        for _ in range(PERMUTATIONS):
-            _replay(rng.sample(branches, len(branches)), correct)
+        correct = [sum(pair) for pair in zip(correct, chances_by_samples(record, cap, seed), strict=True)]
     if not questions:
         return None
-    return EvenAllocation([c / (questions * PERMUTATIONS) for c in correct], tokens / max(1, samples))
+    return EvenAllocation([c / questions for c in correct], tokens / max(1, samples))
+
+
+def chances_by_samples(record: JSON, cap: int, seed: int) -> list[float]:
+    """How often the majority of 1, 2, ... ``cap`` of its branches is right, over random orders of them.
+
+    A failed question has no branches, and is wrong with any number.
+    """
+    correct = [0.0] * cap
+    # Sorted, so that the order in which samples happened to finish does not matter.
+    branches = sorted(record.get("branches", []), key=lambda b: (b["answer"] or "", b["tokens"]))
+    rng = random.Random(f"{seed}-{record['id']}")
+    for _ in range(PERMUTATIONS):
+        _replay(rng.sample(branches, len(branches)), correct)
+    return [c / PERMUTATIONS for c in correct]
 
 
 def _replay(branches: list[JSON], correct: list[float]) -> None:

@@ -3,51 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
 
-from dynasor.answers import AnswerReader, AnswerStyle
+from dynasor.answers import AnswerReader
 from dynasor.batch import BatchJob, QuestionFile, baseline_path, check_questions, manifest_path, run_batch
 from dynasor.cli import options
 from dynasor.cli.batch_display import BatchDisplay, show_summary
-from dynasor.engines.opening import EMBEDDED, model_digest
 from dynasor.errors import InputError
-from dynasor.programs import load_program
-from dynasor.runtime import Options
-from dynasor.scheduling import make_allocator
+from dynasor.rewards import entered
 from dynasor.vocabulary import JSON
 
 SOME_FAILED = 1
 INTERRUPTED = 130
 
 
+@options.with_run_options
 def batch(
     questions: Annotated[
         Path, typer.Argument(help='JSON lines: {"id", "question", "reference"?}, or the OpenAI Batch format.')
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Result lines; an unfinished file is resumed.")],
-    engine: options.EngineOption = EMBEDDED,
-    model: options.ModelOption = None,
-    api_key: options.ApiKeyOption = None,
-    program: options.ProgramOption = "self-consistency",
-    allocator: options.AllocatorOption = "agreement",
-    max_samples: options.MaxSamplesOption = 16,
-    max_change: options.MaxChangeOption = None,
-    threshold: options.ThresholdOption = None,
-    detect_at: options.DetectAtOption = None,
-    temperature: options.TemperatureOption = None,
-    top_p: options.TopPOption = None,
-    max_tokens: options.MaxTokensOption = None,
-    thinking: options.ThinkingOption = None,
-    answers: options.AnswersOption = AnswerStyle.MATH,
-    seed: options.SeedOption = 0,
-    concurrency: options.ConcurrencyOption = 32,
+    run: options.RunOptions,
     compare: Annotated[
         str | None, typer.Option(help="`fixed`: also run the baseline that always takes all samples.")
     ] = None,
+    keep_samples: Annotated[
+        bool, typer.Option(help="Write every sample's answer into the results, for `dynasor calibrate` and `replay`.")
+    ] = False,
     summary: Annotated[Path | None, typer.Option(help="Write the summary to this file as JSON.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON, no table.")] = False,
 ) -> None:
@@ -55,49 +42,37 @@ def batch(
 
     Example: `dynasor batch questions.jsonl -o answers.jsonl --engine http://127.0.0.1:8000 --compare fixed`
     """
-    rule = make_allocator(allocator, max_change=max_change, threshold=threshold, detect_at=detect_at)
-    sampling = options.make_sampling(
-        engine, temperature=temperature, top_p=top_p, max_tokens=max_tokens, thinking=thinking
-    )
-    check_comparison(compare, allocator)
+    allocator, run_options, reward = run.make_allocator(), run.make_options(), run.open_reward()
+    check_comparison(compare, run.allocator_name)
     check_files(questions, output, summary)
-    make_program = load_program(program)
+    run.make_program(reward)
     checked = check_questions(questions)
-    fingerprint: JSON = {
-        "questions": checked.digest,
-        "model file": model_digest(engine),
-        "--program": program,
-        "--allocator": repr(rule),
-        "--max-samples": max_samples,
-        "--temperature": sampling.temperature,
-        "--top-p": top_p,
-        "--max-tokens": sampling.max_tokens,
-        "--thinking": thinking,
-        "--answers": answers.value,
-        "--seed": seed,
-        "--compare": compare,
-    }
 
     async def work() -> JSON:
-        async with (
-            options.open_chosen_engine(engine, model=model, api_key=api_key, slots=concurrency) as opened,
-            AnswerReader(answers) as reader,
-        ):
-            if model is None:
-                check_model(checked, opened.info.model)
+        async with entered(reward), run.open_engine() as engine, AnswerReader(run.answers) as reader:
+            if run.model is None:
+                check_model(checked, engine.info.model)
             job = BatchJob(
                 questions=checked,
                 output=output,
-                program=make_program,
-                allocator_name=allocator,
-                allocator=rule,
-                options=Options(max_samples=max_samples, sampling=sampling, seed=seed),
-                fingerprint={"model": opened.info.model, **fingerprint},
-                concurrency=concurrency,
+                program=partial(run.make_program, reward),
+                allocator_name=run.allocator_name,
+                allocator=allocator,
+                options=run_options,
+                fingerprint={
+                    "model": engine.info.model,
+                    "questions": checked.digest,
+                    **run.fingerprint(),
+                    "--compare": compare,
+                    "--keep-samples": keep_samples,
+                },
+                concurrency=run.concurrency,
+                watch=run.make_watch(engine.info.model),
+                keep_samples=keep_samples,
                 compare_fixed=compare is not None,
             )
-            with BatchDisplay(checked.num_questions, max_samples) as display:
-                return await run_batch(job, opened, reader, display.report)
+            with BatchDisplay(checked.num_questions, run.cap) as display:
+                return await run_batch(job, engine, reader, display.report, display.hear)
 
     try:
         result = asyncio.run(work())
@@ -136,21 +111,10 @@ def check_model(questions: QuestionFile, served: str) -> None:
 
 def check_files(questions: Path, output: Path, summary: Path | None) -> None:
     """InputError if a file to write is no place for one, or would overwrite another of this run."""
-    check_can_be_written(output, {"the questions": questions})
+    options.check_can_be_written(output, {"the questions": questions})
     if summary is not None:
         taken = {"the questions": questions, "--output": output, "its run file": manifest_path(output)}
-        check_can_be_written(summary, taken | {"the baseline's results": baseline_path(output)})
-
-
-def check_can_be_written(path: Path, taken: dict[str, Path]) -> None:
-    """InputError if ``path`` is no place for a file, or is that of something else."""
-    if path.is_dir() or not path.name:
-        raise InputError(f"{path} is a folder; a file to write was expected")
-    if not path.parent.is_dir():
-        raise InputError(f"{path.parent}: there is no such folder to write {path.name} into")
-    for what, other in taken.items():
-        if path.resolve() == other.resolve():
-            raise InputError(f"{path} is {what} already; choose another file")
+        options.check_can_be_written(summary, taken | {"the baseline's results": baseline_path(output)})
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from dynasor.batch import Arm, ArmSummary
+from dynasor.events import DriftSuspected, Event
 from dynasor.vocabulary import JSON
 
 LINE_EVERY_S = 10.0
@@ -53,6 +54,13 @@ class BatchDisplay:
         self.progress.update(self._tasks[arm.name], completed=summary.questions, totals=totals)
         if self.progress.disable:
             self._line(arm, summary, totals, now)
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, DriftSuspected):
+            self.console.print(
+                f"[yellow]warning: {event.changed} of {event.audited} programs that ran to the cap changed their answer "
+                f"after the profile would have stopped; it allows {event.allowed:.1%}. Calibrate again[/yellow]"
+            )
 
     def _line(self, arm: Arm, summary: ArmSummary, totals: str, now: float) -> None:
         if now - self._last_line >= LINE_EVERY_S or summary.questions in (0, self.num_questions):

@@ -11,61 +11,35 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from dynasor.answers import AnswerReader, AnswerStyle
+from dynasor.answers import AnswerReader
 from dynasor.cli import options
-from dynasor.engines.opening import EMBEDDED
 from dynasor.errors import InputError
 from dynasor.events import CertaindexMeasured, Event, Listener, ignore
-from dynasor.programs import load_program
-from dynasor.runtime import Options, Runtime
-from dynasor.scheduling import make_allocator
+from dynasor.rewards import entered
+from dynasor.runtime import Runtime
 from dynasor.vocabulary import JSON, Answer, Question
 
 
+@options.with_run_options
 def solve(
     question: Annotated[str, typer.Argument(help="The question, or - to read it from standard input.")],
-    engine: options.EngineOption = EMBEDDED,
-    model: options.ModelOption = None,
-    api_key: options.ApiKeyOption = None,
-    program: options.ProgramOption = "self-consistency",
-    allocator: options.AllocatorOption = "agreement",
-    max_samples: options.MaxSamplesOption = 16,
-    max_change: options.MaxChangeOption = None,
-    threshold: options.ThresholdOption = None,
-    detect_at: options.DetectAtOption = None,
-    temperature: options.TemperatureOption = None,
-    top_p: options.TopPOption = None,
-    max_tokens: options.MaxTokensOption = None,
-    thinking: options.ThinkingOption = None,
-    answers: options.AnswersOption = AnswerStyle.MATH,
-    seed: options.SeedOption = 0,
-    concurrency: options.ConcurrencyOption = 32,
+    run: options.RunOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Answer one question, showing how sure the answer is as samples come in.
 
     Example: `dynasor solve "A shop has 47 boxes of 56 pens. How many pens are there?"`
     """
-    text = read_question(question)
-    console = Console(stderr=True, highlight=False)
-    rule = make_allocator(allocator, max_change=max_change, threshold=threshold, detect_at=detect_at)
-    run_options = Options(
-        max_samples=max_samples,
-        sampling=options.make_sampling(
-            engine, temperature=temperature, top_p=top_p, max_tokens=max_tokens, thinking=thinking
-        ),
-        seed=seed,
-    )
-    make_program = load_program(program)
+    asked = Question.of_text(read_question(question))
+    listener = ignore if as_json else _teller(Console(stderr=True, highlight=False))
+    allocator, run_options, reward = run.make_allocator(), run.make_options(), run.open_reward()
+    program = run.make_program(reward)
 
     async def work() -> Answer:
-        listener = ignore if as_json else _teller(console)
-        async with (
-            options.open_chosen_engine(engine, model=model, api_key=api_key, slots=concurrency) as opened,
-            AnswerReader(answers) as reader,
-        ):
-            runtime = Runtime(opened, reader, concurrency=concurrency, listener=listener)
-            return await runtime.run(Question.of_text(text), make_program(), rule, run_options)
+        async with entered(reward), run.open_engine() as engine, AnswerReader(run.answers) as reader:
+            run.make_watch(engine.info.model)
+            runtime = Runtime(engine, reader, concurrency=run.concurrency, listener=listener)
+            return await runtime.run(asked, program, allocator, run_options)
 
     answer = asyncio.run(work())
     if as_json:
@@ -102,6 +76,8 @@ def _show(answer: Answer) -> None:
     console.print(f"certaindex  {answer.certaindex.value:.3f}  (stopped: {answer.stop_reason})")
     console.print(f"samples     {answer.num_samples}")
     console.print(f"tokens      {answer.usage.produced}  ({answer.usage.cancelled} of them in cancelled samples)")
+    if answer.usage.score_prompt:
+        console.print(f"scoring     {answer.usage.score_prompt} tokens read by the reward")
     console.print(f"time        {answer.duration_s:.2f} s")
 
 
@@ -115,5 +91,6 @@ def _to_json(answer: Answer) -> JSON:
         "stop_reason": answer.stop_reason,
         "samples": answer.num_samples,
         "usage": {"main": usage.main, "probe": usage.probe, "score": usage.score, "cancelled": usage.cancelled},
+        "score_prompt": usage.score_prompt,
         "duration_s": answer.duration_s,
     }

@@ -4,6 +4,8 @@ A line is a JSON object with ``id`` and ``samples``, a list of objects with ``an
 none) and, where known, ``correct`` (true or false), ``tokens`` and ``chars`` (whole numbers) and ``reward`` (a
 number). Two samples answer the same if their answers are the same string. The line may tell ``model``,
 ``dataset`` and ``program``; further keys are ignored. The file may be gzip.
+
+Result lines of ``dynasor batch --keep-samples`` are read as well; their samples stand under ``branches``.
 """
 
 from __future__ import annotations
@@ -153,7 +155,7 @@ def _object(line: bytes) -> JSON:
 
 def _question(value: JSON) -> RecordedQuestion:
     id = _field(value, "id", "a string", str, int)
-    samples = _field(value, "samples", "a list", list)
+    samples = _field(value, "branches" if "branches" in value else "samples", "a list", list)
     if not samples:
         raise _Unreadable('"samples" is empty; at least one sample was expected')
     return RecordedQuestion(str(id), tuple(_sample(number, each) for number, each in enumerate(samples, 1)))

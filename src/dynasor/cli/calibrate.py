@@ -1,0 +1,156 @@
+"""``dynasor calibrate``: from recorded samples to a profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dynasor.calibration import Learned, with_labels, without_labels
+from dynasor.cli import options
+from dynasor.errors import InputError
+from dynasor.profile import Expected, Profile, Promise
+from dynasor.programs import chosen_by
+from dynasor.replay import Trace, read_trace
+from dynasor.scheduling import Agreement
+from dynasor.vocabulary import JSON
+
+TARGET_AGREEMENT = 0.99
+
+
+def calibrate(
+    samples: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SAMPLES",
+            help="Recorded samples: a trace, or what `dynasor batch --allocator fixed --keep-samples` wrote.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The profile to write, for --profile.")],
+    target_agreement: Annotated[
+        float | None,
+        typer.Option(help=f"Without labels: keep the full budget's answer this often. [default: {TARGET_AGREEMENT}]"),
+    ] = None,
+    max_loss: Annotated[
+        float | None, typer.Option(help="With labels: lose at most this much accuracy (0.01 is a point).")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="With --max-loss: how sure the promise is.")] = 0.9,
+    max_samples: Annotated[
+        int | None, typer.Option("--max-samples", "-n", min=1, help="The cap. [default: as many as were recorded]")
+    ] = None,
+    program: Annotated[
+        str | None,
+        typer.Option("--program", "-p", help="What drew the samples. [default: as recorded, or self-consistency]"),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model's name. [default: as recorded]")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="The dataset's name. [default: as recorded, or the file's]")
+    ] = None,
+    shuffles: Annotated[int, typer.Option(min=1, help="Random orders of each question's samples to learn from.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, max=options.LARGEST_SEED, help="Seed of the orders.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the profile and nothing else.")] = False,
+) -> None:
+    """Learn from recorded samples when to stop, with labels or without, and write it as a profile.
+
+    Example: `dynasor calibrate samples.jsonl --output profile.json`, then `dynasor batch ... --profile profile.json`
+    """
+    if max_loss is not None and target_agreement is not None:
+        raise InputError("--max-loss calibrates with labels, --target-agreement without; choose one")
+    options.check_can_be_written(output, {"the samples": samples})
+    trace = read_trace(samples)
+    cap = max_samples or max(len(question.samples) for question in trace.questions)
+    check_cap(trace, cap)
+    program = program or trace.program or "self-consistency"
+    by = chosen_by(program)
+    if max_loss is not None:
+        learned = with_labels(trace.questions, cap, max_loss, 1 - confidence, by=by, shuffles=shuffles, seed=seed)
+        promise = Promise("accuracy", max_loss, confidence)
+    else:
+        target = TARGET_AGREEMENT if target_agreement is None else target_agreement
+        learned = without_labels(trace.questions, cap, target, by=by, shuffles=shuffles, seed=seed)
+        promise = Promise("agreement", target)
+    profile = Profile(
+        model=model or trace.model or needed("model", samples),
+        dataset=dataset or trace.dataset or trace.name,
+        program=program,
+        max_samples=cap,
+        allocator=allocator_of(learned),
+        promise=promise,
+        expected=expected_of(learned, has_labels=max_loss is not None),
+        evidence=evidence_of(learned, seed),
+    )
+    profile.save(output)
+    if as_json:
+        typer.echo(orjson.dumps(profile.to_json(), option=orjson.OPT_INDENT_2))
+    else:
+        show(profile, learned, output)
+
+
+def needed(name: str, samples: Path) -> str:
+    raise InputError(f"{samples} does not say which {name} drew the samples; name it with --{name}")
+
+
+def check_cap(trace: Trace, cap: int) -> None:
+    """InputError if a question has fewer samples than the cap: what its full budget would answer is not known."""
+    for question in trace.questions:
+        if len(question.samples) < cap:
+            raise InputError(
+                f"the question {question.id!r} of {trace.name} has {len(question.samples)} samples; a cap of {cap} "
+                "needs as many for every question. Choose a smaller --max-samples"
+            )
+
+
+def allocator_of(learned: Learned) -> Agreement:
+    return Agreement(learned.rule.max_change, min_share=learned.rule.min_share, prior=learned.prior)
+
+
+def expected_of(learned: Learned, *, has_labels: bool) -> Expected:
+    rule = learned.rule
+    return Expected(rule.saved, rule.kept, *((rule.harmed, rule.helped) if has_labels else ()))
+
+
+def evidence_of(learned: Learned, seed: int) -> JSON:
+    return {
+        "questions": learned.questions,
+        "shuffles": learned.shuffles,
+        "seed": seed,
+        "reliability": learned.reliability.to_json(),
+        "frontier": [
+            {
+                "max_change": rule.max_change,
+                "min_share": rule.min_share,
+                "saved": rule.saved,
+                "harmed": rule.harmed,
+                "helped": rule.helped,
+            }
+            for rule in learned.frontier
+        ],
+    }
+
+
+def show(profile: Profile, learned: Learned, output: Path) -> None:
+    console = Console(highlight=False)
+    expected = profile.expected
+    console.print(f"[bold]{output}[/bold]: {profile.promise}")
+    console.print(f"expect      {expected.saved:.1%} of the samples saved, {expected.kept:.2%} of the answers kept")
+    if expected.harmed is not None and expected.helped is not None:
+        console.print(f"accuracy    {expected.helped - expected.harmed:+.2%} of questions against the full budget")
+    rule = profile.allocator
+    gives_up = f", give up below a share of {rule.min_share:.0%}" if rule.min_share else ""
+    console.print(f"rule        stop at a chance of change of {rule.max_change:.4f}{gives_up}")
+    console.print(f"evidence    {learned.questions} questions, {learned.max_samples} samples each")
+    console.print(reliability_table(learned))
+
+
+def reliability_table(learned: Learned) -> Table:
+    title = f"reliability of agreement (expected calibration error {learned.reliability.error:.3f})"
+    table = Table(title=title, title_justify="left")
+    for name in ("predicted", "observed", "times"):
+        table.add_column(name, justify="right")
+    for decile in learned.reliability.deciles:
+        table.add_row(f"{decile.predicted:.3f}", f"{decile.observed:.3f}", f"{decile.times}")
+    return table
