@@ -19,6 +19,8 @@ from pathlib import Path
 
 import orjson
 
+from dynasor.batch.summary import replay_even_allocations
+from dynasor.paired import paired_difference
 from dynasor.vocabulary import JSON
 
 RESAMPLES = 4000
@@ -49,8 +51,8 @@ WORTH = ("--allocator", "worth")
 ALGORITHMS: Mapping[str, Algorithm] = {
     "self-consistency": Algorithm(
         program=("-p", "self-consistency"),
-        cap=("--allocator", "fixed", "-n", "16"),
-        smaller=caps(3, 4, 6, 8, 10, 12),
+        cap=("--allocator", "fixed", "-n", "16", "--keep-samples"),
+        smaller={},
         early={
             "paper": ("--allocator", "threshold", "-n", "16"),
             "agreement": (*AGREEMENT, "-n", "16"),
@@ -60,7 +62,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "rebase": Algorithm(
         program=("-p", "rebase", "--reward", "likelihood"),
         cap=("--allocator", "fixed", "-n", "32"),
-        smaller=caps(4, 8, 12, 16, 24),
+        smaller=caps(4, 8, 16),
         early={
             "paper": ("--preset", "paper/rebase-math", "-n", "32"),
             "agreement": (*AGREEMENT, "-n", "32"),
@@ -70,7 +72,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "mcts": Algorithm(
         program=("-p", "mcts", "--reward", "likelihood"),
         cap=("--allocator", "fixed", "-n", "15"),
-        smaller=caps(3, 5, 7, 10),
+        smaller=caps(3, 5, 7),
         early={
             "paper": ("--preset", "paper/mcts-gsm8k", "-n", "15"),
             "agreement": (*AGREEMENT, "-n", "15"),
@@ -80,7 +82,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "chain-of-thought": Algorithm(
         program=("-p", "chain-of-thought", "--temperature", "0.6"),
         cap=("--allocator", "fixed", "--max-tokens", "1000"),
-        smaller=chain_caps(120, 180, 240, 320, 420, 560),
+        smaller=chain_caps(100, 140, 180, 240),
         early={
             "paper": ("--allocator", "stability", "--max-tokens", "1000"),
             "agreement": (*AGREEMENT, "--max-tokens", "1000"),
@@ -132,6 +134,19 @@ def paired(arm: Sequence[JSON], other: Sequence[JSON], seed: int = 0) -> JSON:
     }
 
 
+def against_samples(arm: Sequence[JSON], cap: Sequence[JSON]) -> JSON:
+    """Tokens of ``arm`` against the smallest even number of the cap's own samples that is as accurate, over random
+    orders of them."""
+    even = replay_even_allocations(cap, len(cap[0]["branches"]), seed=0)
+    assert even is not None, "the test questions have references"
+    samples = even.fewest_samples(statistics.fmean(result["correct"] for result in arm))
+    if samples is None:
+        samples = len(even.accuracy)
+    saved = [1 - tokens(result) / (samples * even.tokens_per_sample) for result in arm]
+    mean = paired_difference(saved)
+    return {"arm": f"{samples} samples", "saved": mean.mean, "saved_interval": list(mean.interval)}
+
+
 def measure(name: str, folder: Path, questions: Path) -> JSON:
     """Run all arms of one algorithm."""
     algorithm = ALGORITHMS[name]
@@ -149,6 +164,9 @@ def measure(name: str, folder: Path, questions: Path) -> JSON:
     for arm in algorithm.early:
         entry = report["arms"][arm]
         entry["against_cap"] = paired(results[arm], results["cap"])
+        if "branches" in results["cap"][0]:
+            entry["even"] = against_samples(results[arm], results["cap"])
+            continue
         good = [each for each in even if report["arms"][each]["accuracy"] >= entry["accuracy"]]
         if good:
             cheapest = min(good, key=lambda each: report["arms"][each]["tokens"])

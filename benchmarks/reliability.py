@@ -46,7 +46,8 @@ def plot(measured: dict[str, Pair], path: Path) -> None:
         axis.plot([0, 1], [0, 1], color="0.7", linewidth=1)
         for found, label, marker in zip(pair, ("uniform prior", "learned prior"), ("o", "s"), strict=True):
             points = [(decile.predicted, decile.observed) for decile in found.deciles]
-            axis.plot(*zip(*points, strict=True), marker=marker, markersize=4, label=f"{label}, error {found.error:.3f}")
+            label = f"{label}, error {found.error:.3f}"
+            axis.plot(*zip(*points, strict=True), marker=marker, markersize=4, label=label)
         axis.set_title(name, fontsize=9)
         axis.legend(fontsize=7, loc="upper left")
     figure.supxlabel("agreement: predicted probability that the answer stands")

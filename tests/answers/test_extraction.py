@@ -83,6 +83,28 @@ EXACT = [
 ]
 
 
+SEMANTIC = [
+    (r"So it is \boxed{\text{the butler}}, I think.", r"\text{the butler}"),
+    ("The answer is that the lock is missing.", "that the lock is missing"),
+    (
+        "I think.\n\n**Final answer:**\nThe lock is missing,\nso it fails.\n\nAsk me more!",
+        "The lock is missing,\nso it fails",
+    ),
+    ("Answer:\n```python\nx = 1\n\nprint(x)\n```\nIt prints 1.", "```python\nx = 1\n\nprint(x)\n```"),
+    ("First this.\n\nTherefore the loop\nnever ends.\n", "Therefore the loop\nnever ends."),
+    ("I write:\n\n```\nx = 1\n\ny = 2\n```\n", "```\nx = 1\n\ny = 2\n```"),
+    ("Because air scatters blue light.", "Because air scatters blue light."),
+    ("so it goes. " * 100 + "It ends.", "goes. " + "so it goes. " * 82 + "It ends."),
+    ("the answer is " + "yes and " * 500, ("yes and " * 125).strip()),
+    (" \n", None),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), SEMANTIC)
+def test_semantic(text: str, answer: str | None) -> None:
+    assert extract(text, AnswerStyle.SEMANTIC) == answer
+
+
 @pytest.mark.parametrize(("text", "answer"), MATH)
 def test_math(text: str, answer: str | None) -> None:
     assert extract(text) == answer

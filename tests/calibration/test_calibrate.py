@@ -58,7 +58,7 @@ def test_a_weaker_promise_saves_more() -> None:
 def test_with_labels_little_accuracy_is_lost_on_unseen_questions() -> None:
     learned = with_labels(questions(400, CAP, seed=5), CAP, max_loss=0.03)
     unseen = shuffled_walks(questions(600, CAP, seed=6), CAP, "majority", 3, 0)
-    rules = [rule for rule in sweep(unseen, learned.prior, learned.rule.min_share)]
+    rules = list(sweep(unseen, learned.prior, learned.rule.min_share))
     reached = max((rule for rule in rules if rule.max_change <= learned.rule.max_change), key=lambda rule: rule.saved)
     assert reached.harmed - reached.helped <= 0.03
     assert learned.rule.saved > 0.3

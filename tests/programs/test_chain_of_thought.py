@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +15,12 @@ from hypothesis import strategies as st
 from dynasor import Agreement, AnswerReader, Fixed, Options, Question, Runtime, Threshold, open_engine
 from dynasor.errors import EngineFailed, EngineRejected, InputError, ProgramFailed
 from dynasor.events import CertaindexMeasured, RequestEnded
-from dynasor.models.question_sets import Split, question_lines
+from dynasor.programs.all_of import all_of
 from dynasor.programs.chain_of_thought import ChainOfThought
 from dynasor.programs.probes import hesitates, is_placeholder
+from dynasor.scheduling import Allocator
 from dynasor.vocabulary import (
+    Answer,
     Delta,
     FinishReason,
     Message,
@@ -262,10 +267,6 @@ class SurelyEngine(InProcessEngine):
         self.probability = probability
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
-        import math
-        from contextlib import aclosing
-        from dataclasses import replace
-
         async with aclosing(super().stream(request)) as deltas:
             async for delta in deltas:
                 if request.kind is RequestKind.PROBE:
@@ -505,27 +506,19 @@ def test_parameters_that_cannot_be_are_refused(parameters: dict[str, object], me
 
 
 async def test_on_the_embedded_model_it_ends_sooner_with_the_same_answers() -> None:
-    import json
-
-    lines = [json.loads(line) for line in list(question_lines(Split.TEST))[:40]]
-    easy = [line for line in lines if line["level"] <= 2][:6]
+    text = "A shop has {} boxes of {} pens. How many pens are there?"
+    questions = {str(a * b): Question.of_text(text.format(a, b), f"{a}x{b}") for a, b in ((67, 8), (45, 6), (31, 42))}
     options = Options(sampling=Sampling(temperature=0.0, max_tokens=1000))
-    answers = {}
-    async with open_engine("embedded", slots=16) as engine, AnswerReader() as reader:
-        runtime = Runtime(engine, reader, concurrency=8)
-        for name, allocator in (("fixed", Fixed()), ("agreement", Agreement())):
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(
-                        runtime.run(Question.of_text(line["question"], line["id"]), ChainOfThought(), allocator, options)
-                    )
-                    for line in easy
-                ]
-            answers[name] = [task.result() for task in tasks]
-    fixed, agreement = answers["fixed"], answers["agreement"]
-    assert sum(answer.usage.produced for answer in agreement) < sum(answer.usage.produced for answer in fixed)
-    assert any(answer.stop_reason is StopReason.CERTAIN for answer in agreement)
-    right = [line["reference"] for line in easy]
-    for found in (fixed, agreement):
-        assert sum(answer.text == reference for answer, reference in zip(found, right, strict=True)) >= 5
-    assert all(0.9 < answer.certaindex.signals["confidence"] <= 1 for answer in agreement)
+    async with open_engine("embedded", slots=8) as engine, AnswerReader() as reader:
+        runtime = Runtime(engine, reader)
+
+        async def all_under(allocator: Allocator) -> list[Answer]:
+            return await all_of(
+                runtime.run(question, ChainOfThought(), allocator, options) for question in questions.values()
+            )
+
+        full, early = await all_under(Fixed()), await all_under(Agreement())
+    assert [answer.text for answer in full] == [answer.text for answer in early] == list(questions)
+    assert sum(answer.usage.produced for answer in early) < sum(answer.usage.produced for answer in full)
+    assert all(answer.stop_reason is StopReason.CERTAIN for answer in early)
+    assert all(0.9 <= answer.certaindex.signals["confidence"] <= 1 for answer in early)

@@ -72,5 +72,5 @@ def test_what_cannot_be_used(texts: list[str], message: str) -> None:
 
 
 def test_an_option_that_nobody_has_is_refused() -> None:
-    with pytest.raises(InputError, match="max_change means nothing to threshold:detect_at=3, fixed; together they take"):
+    with pytest.raises(InputError, match="max_change means nothing to threshold:detect_at=3, fixed; together"):
         make_contenders(["threshold:detect_at=3", "fixed"], max_change=0.1)

@@ -11,12 +11,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dynasor.certainty.bounds import fewest_questions, hoeffding_bentkus
 from dynasor.calibration.prior import fit_prior
 from dynasor.calibration.reliability import Reliability, predictions, reliability
 from dynasor.calibration.sweep import Rule, sweep
 from dynasor.calibration.walks import Walk, shuffled_walks
 from dynasor.certainty import ChosenBy, VotePrior
+from dynasor.certainty.bounds import fewest_questions, hoeffding_bentkus
 from dynasor.errors import InputError
 from dynasor.replay.traces import RecordedQuestion
 
@@ -81,7 +81,7 @@ def with_labels(
     shuffles: int = SHUFFLES,
     seed: int = 0,
 ) -> Learned:
-    """Lose at most ``max_loss`` of accuracy (0.01: one point), with confidence ``1 - delta``, and save what that allows.
+    """Lose at most ``max_loss`` of accuracy (0.01: one point), with confidence ``1 - delta``; save what that allows.
 
     What is bounded is the share of questions that the full budget gets right and the rule does not; questions
     that stopping early gets right by luck are not counted against it, so accuracy itself loses less. Rules are

@@ -14,6 +14,14 @@ from dynasor.answers import AnswerReader
 from dynasor.batch import BatchJob, QuestionFile, baseline_path, check_questions, manifest_path, run_batch
 from dynasor.cli import options
 from dynasor.cli.batch_display import BatchDisplay, show_summary
+from dynasor.cli.budget import (
+    BUDGET,
+    SamplesPerQuestionOption,
+    TokenBudgetOption,
+    budget_fingerprint,
+    check_budget_options,
+    make_budget,
+)
 from dynasor.errors import InputError
 from dynasor.rewards import entered
 from dynasor.vocabulary import JSON
@@ -32,6 +40,8 @@ def batch(
     compare: Annotated[
         str | None, typer.Option(help="`fixed`: also run the baseline that always takes all samples.")
     ] = None,
+    token_budget: TokenBudgetOption = None,
+    samples_per_question: SamplesPerQuestionOption = None,
     keep_samples: Annotated[
         bool, typer.Option(help="Write every sample's answer into the results, for `dynasor calibrate` and `replay`.")
     ] = False,
@@ -42,11 +52,13 @@ def batch(
 
     Example: `dynasor batch questions.jsonl -o answers.jsonl --engine http://127.0.0.1:8000 --compare fixed`
     """
+    check_budget_options(token_budget, samples_per_question, run)
     allocator, run_options, reward = run.make_allocator(), run.make_options(), run.open_reward()
     check_comparison(compare, run.allocator_name)
     check_files(questions, output, summary)
     run.make_program(reward)
     checked = check_questions(questions)
+    budget = make_budget(token_budget, samples_per_question, checked.num_questions, run.cap)
 
     async def work() -> JSON:
         async with entered(reward), run.open_engine() as engine, AnswerReader(run.answers) as reader:
@@ -56,13 +68,14 @@ def batch(
                 questions=checked,
                 output=output,
                 program=partial(run.make_program, reward),
-                allocator_name=run.allocator_name,
+                allocator_name=BUDGET if budget else run.allocator_name,
                 allocator=allocator,
                 options=run_options,
                 fingerprint={
                     "model": engine.info.model,
                     "questions": checked.digest,
                     **run.fingerprint(),
+                    **budget_fingerprint(token_budget, samples_per_question),
                     "--compare": compare,
                     "--keep-samples": keep_samples,
                 },
@@ -70,6 +83,7 @@ def batch(
                 watch=run.make_watch(engine.info.model),
                 keep_samples=keep_samples,
                 compare_fixed=compare is not None,
+                budget=budget,
             )
             with BatchDisplay(checked.num_questions, run.cap) as display:
                 return await run_batch(job, engine, reader, display.report, display.hear)

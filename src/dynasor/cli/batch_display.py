@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from dynasor.batch import Arm, ArmSummary
+from dynasor.cli.budget import points
 from dynasor.events import DriftSuspected, Event
 from dynasor.vocabulary import JSON
 
@@ -58,8 +59,8 @@ class BatchDisplay:
     def hear(self, event: Event) -> None:
         if isinstance(event, DriftSuspected):
             self.console.print(
-                f"[yellow]warning: {event.changed} of {event.audited} programs that ran to the cap changed their answer "
-                f"after the profile would have stopped; it allows {event.allowed:.1%}. Calibrate again[/yellow]"
+                f"[yellow]warning: {event.changed} of {event.audited} programs that ran to the cap changed their "
+                f"answer after the profile would have stopped; it allows {event.allowed:.1%}. Calibrate again[/yellow]"
             )
 
     def _line(self, arm: Arm, summary: ArmSummary, totals: str, now: float) -> None:
@@ -91,7 +92,7 @@ def show_summary(summary: JSON) -> None:
     for label, cells in _rows(list(arms.values())):
         table.add_row(label, *cells)
     console.print(table)
-    for line in _comparison(summary):
+    for line in (*_budget(summary), *_comparison(summary)):
         console.print(line)
 
 
@@ -115,6 +116,22 @@ def _rows(arms: list[JSON]) -> list[tuple[str, list[str]]]:
         rows.append((f"stopped: {reason}", [f"{arm['stop_reasons'].get(reason, 0)}" for arm in arms]))
     rows.append(("wall-clock", [f"{arm['wall_clock_s']:.1f} s" for arm in arms]))
     return rows
+
+
+def _budget(summary: JSON) -> list[str]:
+    """What became of a budget, and what the same total would have done if every question had got the same."""
+    budget = summary.get("budget")
+    if budget is None:
+        return []
+    share = f"({budget['share_spent']:.1%})"
+    lines = [f"spent of the budget: {budget['spent']} of {budget['total']:g} {budget['unit']} {share}"]
+    even = budget.get("even_split")
+    if even is not None:
+        lines.append(
+            f"the same total split evenly, {even['samples_per_question']:.2f} samples for every question: "
+            f"{even['accuracy']:.1%}; the budget is {points(even['difference'])}"
+        )
+    return lines
 
 
 def _comparison(summary: JSON) -> list[str]:

@@ -10,6 +10,7 @@ import typer
 from dynasor.cli.options import RunOptions
 from dynasor.errors import InputError
 from dynasor.scheduling import Budget
+from dynasor.vocabulary import JSON
 
 TokenBudgetOption = Annotated[
     int | None,
@@ -20,6 +21,8 @@ SamplesPerQuestionOption = Annotated[
     typer.Option(help="The same with a total of samples: so many on average. Easy questions give to hard ones."),
 ]
 
+BUDGET = "budget"
+"""What the results under a budget are called."""
 STOP_OPTIONS = ("allocator", "max_change", "threshold", "detect_at", "preset", "profile")
 """Those of a run that say when a question is given no more; under a budget its price does."""
 
@@ -40,6 +43,22 @@ def check_budget_options(token_budget: int | None, samples_per_question: float |
     ]
     if len(given) > 1:
         raise InputError(f"{given[0]} excludes {given[1]}; a budget alone decides how much each question gets")
+
+
+def budget_fingerprint(token_budget: int | None, samples_per_question: float | None) -> JSON:
+    """What of it changes results: nothing without a budget, under one also that the run has no other allocator."""
+    allocator = {} if token_budget is None and samples_per_question is None else {"--allocator": BUDGET}
+    return {"--token-budget": token_budget, "--samples-per-question": samples_per_question, **allocator}
+
+
+def points(difference: JSON) -> str:
+    """A paired difference of accuracies in words."""
+    low, high = (100 * bound for bound in difference["interval"])
+    mean = 100 * difference["mean"]
+    return (
+        f"{abs(mean):.1f} points {'below' if mean < 0 else 'above'} that (95 % interval {low:+.1f} to {high:+.1f}, "
+        f"p = {difference['p_value']:.2g})"
+    )
 
 
 def make_budget(

@@ -240,7 +240,7 @@ class RunOptions:
         return Options(max_samples=self.cap, sampling=sampling, seed=self.seed, vote_prior=prior)
 
     def make_watch(self, model: str) -> DriftWatch | None:
-        """The drift watch of a run with a profile. InputError if the profile is of another ``model``, program or cap."""
+        """The drift watch of a run with a profile. InputError if that is of another ``model``, program or cap."""
         profile = self.load_profile()
         if profile is None:
             return None

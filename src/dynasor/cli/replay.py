@@ -18,7 +18,10 @@ from rich.table import Table
 
 from dynasor.calibration import without_labels
 from dynasor.cli import options
+from dynasor.cli.budget import points
+from dynasor.errors import InputError
 from dynasor.replay import Contender, Plan, RecordedQuestion, Score, Trace, make_contenders, read_trace, score
+from dynasor.replay.budget import BudgetScore, score_budget
 from dynasor.replay.scores import CALIBRATED
 from dynasor.replay.traces import CHARS_PER_TOKEN
 from dynasor.scheduling import ALLOCATORS, Agreement
@@ -42,6 +45,13 @@ def replay(
             "[default: agreement]",
         ),
     ] = None,
+    samples_per_question: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Once for each to compare: a total of so many samples a question, spent where the next one changes "
+            "most, beside the same total split evenly."
+        ),
+    ] = None,
     max_samples: options.MaxSamplesOption = 16,
     max_change: options.MaxChangeOption = None,
     threshold: options.ThresholdOption = None,
@@ -63,11 +73,14 @@ def replay(
 
     Example: `dynasor replay samples.jsonl.gz -a agreement -a threshold:threshold=0.6 --max-samples 20`
     """
+    if samples_per_question and calibrate_on is not None:
+        raise InputError("--samples-per-question excludes --calibrate-on; a budget learns from all of its questions")
     plan = Plan(max_samples, shuffles, seed, calibrate_on, target_agreement)
     contenders = make_contenders(
         allocator or ["agreement"], max_change=max_change, threshold=threshold, detect_at=detect_at
     )
-    rows = [each.to_json() for each in score_all([read_trace(path) for path in traces], contenders, plan)]
+    scores = score_all([read_trace(path) for path in traces], contenders, samples_per_question or [], plan)
+    rows = [each.to_json() for each in scores]
     if as_json:
         typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
     else:
@@ -82,17 +95,21 @@ def learn(questions: Sequence[RecordedQuestion], cap: int, target_agreement: flo
     return Contender(CALIBRATED, allocator, learned.prior)
 
 
-def score_all(traces: Sequence[Trace], contenders: Sequence[Contender], plan: Plan) -> list[Score]:
-    """All scores, trace by trace, with a progress bar on a terminal."""
-    scores: list[Score] = []
+def score_all(
+    traces: Sequence[Trace], contenders: Sequence[Contender], budgets: Sequence[float], plan: Plan
+) -> list[Score | BudgetScore]:
+    """All scores, trace by trace, with a progress bar on a terminal; ``budgets`` are in samples per question."""
+    scores: list[Score | BudgetScore] = []
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
         tasks = [
-            progress.add_task(trace.name, total=plan.shuffles * plan.num_scored(len(trace.questions)))
+            progress.add_task(trace.name, total=plan.shuffles * (plan.num_scored(count) + len(budgets) * count))
             for trace in traces
+            for count in (len(trace.questions),)
         ]
         for trace, task in zip(traces, tasks, strict=True):
             advance = partial(progress.advance, task)
             scores += score(trace, contenders, plan, calibrate=learn, advance=advance)
+            scores += [score_budget(trace, samples, plan, advance=advance) for samples in budgets]
     return scores
 
 
@@ -155,4 +172,10 @@ def notes(rows: Sequence[JSON]) -> list[str]:
         )
     if any(row["judged_tokens"] == "chars" for row in rows):
         found.append(f"tokens are not recorded; {CHARS_PER_TOKEN} characters count as one")
+    found += [
+        f"{row['allocator']}: the same total split evenly gets {row['even_accuracy']:.1%}; the budget is "
+        f"{points(row['difference'])}"
+        for row in rows
+        if row.get("difference")
+    ]
     return found

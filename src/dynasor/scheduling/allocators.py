@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from dynasor.certainty import AGREEMENT, ENTROPY, UNIFORM, VotePrior, hope, samples_to_settle, worth
+from dynasor.certainty import AGREEMENT, ENTROPY, STABILITY, UNIFORM, VotePrior, hope, samples_to_settle, worth
 from dynasor.errors import InputError
 from dynasor.parameters import parameters_of, read_parameters, split_settings
 from dynasor.scheduling.known_rules import AdaptiveConsistency, EarlyStopping, Length, Supermajority
@@ -131,7 +131,8 @@ class Agreement:
             return Allocation.stop(StopReason.HOPELESS)
         wanted = samples_to_settle(votes, spending.cap, self.max_change, self.prior)
         wanted = max(1, wanted)  # a weighted vote may be open where a plain one would be settled
-        return Allocation.grant(max(0, min(wanted, spending.cap - spending.finished) - spending.open))
+        to_vote = min(spending.open, max(0, spending.granted - votes.total))  # a unit may vote before it is finished
+        return Allocation.grant(max(0, min(wanted - to_vote, spending.cap - spending.granted)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +186,17 @@ def entropy_threshold(threshold: float = 0.7, detect_at: int = 5, check_every: i
     return Threshold({ENTROPY: threshold}, detect_at, check_every)
 
 
+def stability_threshold(threshold: float = 1.0, detect_at: int = 2) -> Threshold:
+    """The paper's rule for chains (section 2.1): after every probe, stop once so large a share of the latest ones
+    gave the present answer."""
+    return Threshold({STABILITY: threshold}, detect_at, check_every=1)
+
+
 ALLOCATORS: Mapping[str, Callable[..., Allocator]] = {
     "agreement": Agreement,
     "worth": Worth,
     "threshold": entropy_threshold,
+    "stability": stability_threshold,
     "fixed": Fixed,
     "length": Length,
     "adaptive-consistency": AdaptiveConsistency,

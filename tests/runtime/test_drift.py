@@ -1,0 +1,70 @@
+"""The drift watch: audited programs run to their cap, and a warning comes when too many answers change."""
+
+from __future__ import annotations
+
+from dynasor import AnswerReader, Options, Question, Runtime, SelfConsistency
+from dynasor.events import DriftSuspected, Event
+from dynasor.profile import Expected, Profile, Promise
+from dynasor.runtime import DriftWatch
+from dynasor.scheduling import Agreement
+from dynasor.vocabulary import StopReason
+from tests.in_process_engine import InProcessEngine, Script, says
+
+PROFILE = Profile(
+    model="scripted",
+    dataset="none",
+    program="self-consistency",
+    max_samples=12,
+    allocator=Agreement(0.3),
+    promise=Promise("agreement", 0.95),
+    expected=Expected(0.7, 0.95),
+)
+CHANGES = says("1", "1", *["2"] * 10)
+"""The first two agree, which is enough for the profile, and all others say something else."""
+
+
+async def run(script: Script, programs: int, share: float) -> tuple[DriftWatch, list[Event], list[StopReason]]:
+    events: list[Event] = []
+    watch = DriftWatch(PROFILE, share)
+    async with InProcessEngine(script) as engine, AnswerReader() as reader:
+        runtime = Runtime(engine, reader, concurrency=1, listener=events.append, watch=watch)
+        reasons = [
+            (
+                await runtime.run(
+                    Question.of_text("?", f"q{number}"), SelfConsistency(), PROFILE.allocator, Options(max_samples=12)
+                )
+            ).stop_reason
+            for number in range(programs)
+        ]
+    return watch, [event for event in events if isinstance(event, DriftSuspected)], reasons
+
+
+async def test_a_stable_world_raises_no_warning() -> None:
+    watch, warnings, reasons = await run(says("7"), 12, share=1.0)
+    assert (watch.audited, watch.changed, warnings) == (12, 0, [])
+    assert set(reasons) == {StopReason.CAP}
+
+
+async def test_too_many_changes_are_reported_once() -> None:
+    watch, warnings, _ = await run(CHANGES, 12, share=1.0)
+    assert (watch.audited, watch.changed) == (12, 12)
+    assert warnings == [DriftSuspected(2, 2, watch.allowed)]
+
+
+async def test_programs_that_are_not_audited_stop_as_the_profile_says() -> None:
+    watch, warnings, reasons = await run(CHANGES, 6, share=0.0)
+    assert (watch.audited, warnings) == (0, [])
+    assert set(reasons) == {StopReason.CERTAIN}
+
+
+async def test_about_the_share_is_audited_and_always_the_same_programs() -> None:
+    watch, _, reasons = await run(says("7"), 60, share=0.25)
+    assert 5 <= watch.audited <= 25
+    assert (await run(says("7"), 60, share=0.25))[2] == reasons
+
+
+def test_a_few_changes_are_no_surprise() -> None:
+    watch = DriftWatch(PROFILE, audited=100, changed=7)
+    assert not watch.is_surprising
+    watch.changed = 13
+    assert watch.is_surprising

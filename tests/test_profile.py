@@ -1,0 +1,85 @@
+"""Profiles: written and read back, and refused where their promise would not hold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dynasor.errors import InputError
+from dynasor.profile import Expected, Profile, Promise
+from dynasor.scheduling import Agreement
+
+PROFILE = Profile(
+    model="tiny",
+    dataset="sums",
+    program="self-consistency",
+    max_samples=16,
+    allocator=Agreement(0.031, min_share=0.25, prior=(0.2, 0.5, 8.0)),
+    promise=Promise("accuracy", 0.01, 0.9),
+    expected=Expected(0.61, 0.993, 0.004, 0.002),
+    evidence={"questions": 500},
+)
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    PROFILE.save(tmp_path / "p.json")
+    assert Profile.load(tmp_path / "p.json") == PROFILE
+    assert [path.name for path in tmp_path.iterdir()] == ["p.json"]
+
+
+def test_a_promise_reads_as_one() -> None:
+    assert str(PROFILE.promise) == "loses at most 1.00% of accuracy with confidence 90%"
+    assert str(Promise("agreement", 0.99)) == "keeps the full budget's answer on 99.00% of questions"
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        ({"model": "large"}, "the profile is of the model 'tiny', this run has 'large'"),
+        ({"program": "rebase"}, "the profile is of the program 'self-consistency', this run has 'rebase'"),
+        ({"max_samples": 32}, "the profile is of the max_samples 16, this run has 32"),
+    ],
+)
+def test_a_profile_of_something_else_is_refused(run: dict[str, object], message: str) -> None:
+    own: dict[str, object] = {"model": "tiny", "program": "self-consistency", "max_samples": 16}
+    PROFILE.check_fits(**own)  # type: ignore[arg-type]  # as it is
+    with pytest.raises(InputError, match=message):
+        PROFILE.check_fits(**(own | run))  # type: ignore[arg-type]  # one of them differs
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not a profile: it is not JSON"),
+        ("[]", "is not a profile; `dynasor calibrate` writes them"),
+        ('{"dynasor_profile": 9}', "a profile of version 9; this dynasor reads version 1"),
+        ('{"dynasor_profile": 1}', "is damaged"),
+    ],
+)
+def test_what_is_no_profile_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "p.json").write_text(content)
+    with pytest.raises(InputError, match=message):
+        Profile.load(tmp_path / "p.json")
+
+
+@pytest.mark.parametrize("prior", [[1, 1], [1, 1, 0], [1, 1, float("inf")], ["a", 1, 1]])
+def test_a_damaged_prior_is_refused(tmp_path: Path, prior: list[object]) -> None:
+    stored = PROFILE.to_json()
+    stored["allocator"]["prior"] = prior
+    (tmp_path / "p.json").write_text(json.dumps(stored).replace("Infinity", "1e999"))
+    with pytest.raises(InputError, match=r"is damaged|is not JSON"):
+        Profile.load(tmp_path / "p.json")
+
+
+def test_there_is_no_such_profile(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no such profile"):
+        Profile.load(tmp_path / "none.json")
+
+
+def test_without_labels_losses_are_not_known(tmp_path: Path) -> None:
+    plain = replace(PROFILE, promise=Promise("agreement", 0.99), expected=Expected(0.5, 0.991))
+    plain.save(tmp_path / "p.json")
+    assert Profile.load(tmp_path / "p.json").expected.harmed is None
