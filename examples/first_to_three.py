@@ -4,7 +4,7 @@
         --program examples.first_to_three:FirstToThree --allocator fixed --max-samples 9
 """
 
-from dynasor import Answer, Session, Votes
+from dynasor import Answer, Session
 
 VOTES_TO_WIN = 3
 
@@ -14,7 +14,7 @@ class FirstToThree:
 
     async def execute(self, session: Session) -> Answer:
         async with session.branches() as branches:
-            votes = Votes(branches.cap)
+            votes = session.votes()
             async for completion in branches:
                 votes.add(await session.read_answer(completion), completion)
                 branches.observe(votes.certaindex, votes.leading_answer)
