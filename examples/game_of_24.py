@@ -42,21 +42,22 @@ class State:
 
 
 class GameOf24:
-    """Look at the most promising state, propose what may follow from it, judge that, and go on."""
+    """Look at the most promising state, of several the one with the fewest numbers left, propose what may follow from it, judge that, and go on."""
 
     async def execute(self, session: Session) -> Answer:
         order = itertools.count()
         first = State(tuple(Fraction(number) for number in session.question.messages[-1].content.split()))
-        frontier = [(0.0, next(order), first)]
+        frontier = [(0.0, len(first.left), next(order), first)]
         seen = {first.left}
         while frontier and session.grant(most=1):
-            _, _, state = heapq.heappop(frontier)
+            *_, state = heapq.heappop(frontier)
             for following in await propose(session, state):
                 if following.is_solved:
                     return Answer("24", settled(1.0), solution="\n".join(following.steps))
                 if len(following.left) > 1 and following.left not in seen:
                     seen.add(following.left)
-                    heapq.heappush(frontier, (-await judge(session, following), next(order), following))
+                    value = await judge(session, following)
+                    heapq.heappush(frontier, (-value, len(following.left), next(order), following))
             session.observe(settled(0.0))
         return Answer(None, settled(0.0))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynasor.answers.clusters import Clusters, Vector, cosine
@@ -79,6 +79,7 @@ def test_cosine() -> None:
     assert cosine((), at(0)) == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 360), max_size=30), st.floats(0.1, 0.99))
 def test_votes_that_were_given_are_not_moved_and_members_are_all_near(angles: list[int], threshold: float) -> None:
     clusters = Clusters(threshold)

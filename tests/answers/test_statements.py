@@ -6,7 +6,7 @@ import time
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynasor.answers.statements import GUARDS, Statement, Wording, read_statement
@@ -64,8 +64,8 @@ def test_numbers_in_prose(answer: str, numbers: list[Fraction]) -> None:
         ("It was written by Mary Shelley.", {"mary", "shelley"}),
         ("Mary Shelley.", {"mary", "shelley"}),
         ("The sky is blue. Because I say so.", set()),
-        ("It calls open(path, 'a') or prints 'Hello'.", {"open(path,'a')", "Hello"}),
-        ("A `hash_map` is the thing.", {"hash_map"}),
+        ("It calls open(path, 'a') or prints 'Hello'.", {"`open(path,'a')`", "`Hello`"}),
+        ("A `hash_map` is the thing.", {"`hash_map`"}),
         ("don't isn't what they'd say", set()),
     ],
 )
@@ -128,11 +128,13 @@ STATEMENTS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(STATEMENTS, STATEMENTS)
 def test_guards_do_not_care_for_the_order_of_two_answers(first: Statement, second: Statement) -> None:
     assert [guard(first, second) for guard in GUARDS] == [guard(second, first) for guard in GUARDS]
 
 
+@settings(deadline=None)
 @given(STATEMENTS)
 def test_no_guard_tells_an_answer_from_itself(statement: Statement) -> None:
     assert False not in [guard(statement, statement) for guard in GUARDS]

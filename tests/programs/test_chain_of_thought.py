@@ -22,7 +22,6 @@ from dynasor.scheduling import Allocator
 from dynasor.vocabulary import (
     Answer,
     Delta,
-    FinishReason,
     Message,
     Request,
     RequestKind,
@@ -118,7 +117,9 @@ class TestStopping:
 
 
 class TestHesitation:
-    @pytest.mark.parametrize("text", ["7, wait}", "Wait, 7}", "but 7}", "7 no}", "Hmm 7}", "hold on: 7}", "\\text{okay} 7}"])
+    @pytest.mark.parametrize(
+        "text", ["7, wait}", "Wait, 7}", "but 7}", "7 no}", "Hmm 7}", "hold on: 7}", "\\text{okay} 7}"]
+    )
     async def test_a_hesitant_answer_is_no_evidence(self, text: str) -> None:
         found = await run(EVERY_10, STABLE, ScriptedChain(always(text), final="8"))
         assert (found.answer.text, found.answer.stop_reason) == ("8", StopReason.PROGRAM)
@@ -202,7 +203,9 @@ class TestProbing:
 
         found = await run(EVERY_10, STABLE, script)
         assert found.answer.text == "\\frac{1}{2}"
-        ended = [event.num_tokens for event in found.events if isinstance(event, RequestEnded) and event.kind == "probe"]
+        ended = [
+            event.num_tokens for event in found.events if isinstance(event, RequestEnded) and event.kind == "probe"
+        ]
         assert ended == [5, 5, 5]
 
     async def test_long_answers_are_read_whole(self) -> None:

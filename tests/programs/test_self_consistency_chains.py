@@ -16,7 +16,7 @@ from dynasor.programs.chain_of_thought import ChainOfThought
 from dynasor.programs.self_consistency_chains import SelfConsistencyOverChains
 from dynasor.vocabulary import Request, RequestKind, StopReason
 from tests.in_process_engine import Reply
-from tests.programs.scripted_chains import ScriptedChain, always, run, settles, words
+from tests.programs.scripted_chains import ScriptedChain, always, run, settles
 
 CHAIN = ChainOfThought(probe_interval=10, probe_budget=9.0)
 CHAINS = SelfConsistencyOverChains(chain=CHAIN)
@@ -56,9 +56,9 @@ async def test_a_vote_is_decided_by_chains_that_still_think() -> None:
 
 async def test_tokens_of_a_chain_that_voted_are_used_those_after_its_vote_cancelled() -> None:
     script = different_chains({1: ScriptedChain(settles(at=9999), length=900)}, ScriptedChain(always("7}"), length=900))
-    found = await run(CHAINS, NEVER_BY_ITSELF, script, max_samples=4)
+    found = await run(CHAINS, NEVER_BY_ITSELF, script, max_samples=8)
     used = sum(branch.num_tokens for branch in found.answer.branches)
-    assert len(found.answer.branches) >= 3
+    assert 3 <= len(found.answer.branches) < len(found.mains)
     assert found.answer.usage.main == used
     assert found.answer.usage.cancelled > 0
 
@@ -84,7 +84,9 @@ async def test_a_chain_that_changes_its_mind_takes_its_vote_back() -> None:
 
 async def test_the_answer_is_shown_by_a_chain_that_finished() -> None:
     scripts = {2: ScriptedChain(settles(at=9999), length=45, final="7")}
-    found = await run(CHAINS, NEVER_BY_ITSELF, different_chains(scripts, ScriptedChain(always("7}"), 900)), max_samples=12)
+    found = await run(
+        CHAINS, NEVER_BY_ITSELF, different_chains(scripts, ScriptedChain(always("7}"), 900)), max_samples=12
+    )
     assert found.answer.num_samples == 1
     assert found.answer.solution == "The answer is \\boxed{7}."
 
@@ -142,10 +144,6 @@ def test_whatever_happens_it_answers_and_counts_every_token(
     found = asyncio.run(asyncio.wait_for(work, 20))
     assert found.answer.text == "7"
     assert found.engine.most_live <= 2 * concurrency
-
-
-def test_words_of_a_script_are_told_apart() -> None:
-    assert words(0, 2) == ("w0 ", "w1 ")
 
 
 @pytest.mark.parametrize(

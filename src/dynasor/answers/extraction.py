@@ -24,10 +24,15 @@ class AnswerStyle(StrEnum):
     """One of the letters A to J."""
     EXACT = "exact"
     """A text that must match letter by letter, but for white space."""
+    SEMANTIC = "semantic"
+    """A free text, such as a short explanation: the same when it means the same. Needs the extra ``semantic``."""
 
 
 _WINDOW = 2000
 """How many characters after "the answer is" are looked at. Longer answers are boxed or not answers."""
+
+_MAX_PROSE = 1000
+"""How many characters of an answer in free text count: the first after "the answer is", else the last ones."""
 
 _MAX_STATEMENTS = 50
 """How many of the last such phrases are looked at, so that a text made of nothing else stays cheap."""
@@ -37,6 +42,9 @@ _MATH_OPENING = {"$$": "$$", "$": "$", r"\(": r"\)", r"\[": r"\]"}
 _MORE_MATH = re.compile(r"\s*(?:,|and|or)\s*(?:,|and|or)?\s*(?:\$|\\\()")
 _PROSE = re.compile(r"(?<![\\\w])[A-Za-z]{2,20} +[A-Za-z]{2,20}(?!\w)")
 _SENTENCE_END = re.compile(r"\.\**(?=\s|$)")
+_PARAGRAPH_END = re.compile(r"\n[ \t]*\n")
+_FENCE = "```"
+_FENCED = re.compile(r"```[^\n`]*\n[^`]*```")
 _AFTERTHOUGHT = re.compile(r"[,;]?\s(?:because|since|so|which|where|therefore|thus)\s", re.IGNORECASE)
 
 _DECIMAL = r"(?:(?:\d{1,3}(?:,\d{3})++(?!\d)|\d++)(?:\.\d++)?|\.\d++)"
@@ -63,6 +71,8 @@ def extract(text: str, style: AnswerStyle = AnswerStyle.MATH) -> str | None:
         case AnswerStyle.EXACT:
             answer = last_boxed(text) or _stated(text, shorten=False) or _last_line(text)
             return " ".join(answer.split()) if answer else None
+        case AnswerStyle.SEMANTIC:
+            return last_boxed(text) or _stated_at_length(text) or _last_paragraph(text)
 
 
 def _statements(text: str) -> list[str]:
@@ -79,6 +89,27 @@ def _stated(text: str, *, shorten: bool) -> str | None:
         if answer:
             return answer
     return None
+
+
+def _stated_at_length(text: str) -> str | None:
+    """The paragraph, or block of code, that a phrase announces."""
+    for following in _statements(text):
+        statement = following.lstrip(" \t\r\n*:_")
+        block = _FENCED.match(statement)
+        if answer := block.group() if block else _unmarked(_PARAGRAPH_END.split(statement, 1)[0][:_MAX_PROSE]):
+            return answer
+    return None
+
+
+def _last_paragraph(text: str) -> str | None:
+    """The block of code that ends a text, else its last paragraph, whose end is what counts."""
+    text = text.rstrip()
+    if text.endswith(_FENCE) and (opening := text.rfind(_FENCE, 0, -len(_FENCE))) >= 0:
+        return text[opening:]
+    paragraph = _PARAGRAPH_END.split(text[-2 * _MAX_PROSE :])[-1].strip()
+    if len(paragraph) > _MAX_PROSE:
+        paragraph = paragraph[-_MAX_PROSE:].partition(" ")[2] or paragraph[-_MAX_PROSE:]
+    return paragraph or None
 
 
 def _delimited(statement: str) -> str | None:

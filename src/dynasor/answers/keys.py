@@ -36,12 +36,12 @@ _MATH_WORDS = frozenset(_FUNCTIONS.split())
 
 def quick_key(answer: str, style: AnswerStyle = AnswerStyle.MATH) -> str | None:
     """The key of ``answer``, or None if it takes algebra to tell. Pure, microseconds, never computes a power
-    with an exponent above a thousand."""
+    with an exponent above a thousand. A free text has no other key than its spelling."""
     match style:
         case AnswerStyle.CHOICE:
             letter = extract(answer[:MAX_LENGTH], AnswerStyle.CHOICE)
             return f"choice:{letter}" if letter else word_key(answer)
-        case AnswerStyle.EXACT:
+        case AnswerStyle.EXACT | AnswerStyle.SEMANTIC:
             return exact_key(answer)
         case AnswerStyle.MATH:
             return _quick_math_key(answer)

@@ -102,11 +102,12 @@ def answer_stays(
 ) -> float:
     """Probability that none of ``to_come`` more probes would find another answer than the latest one's.
 
-    Each probe changes the answer with one and the same unknown chance, about which the ``prior`` and the latest run
-    of equal answers tell; what was before that run counts no more, for a chain that has found its answer is another
-    than one that still looks. The result is ``B(a, b + run - 1 + to_come) / B(a, b + run - 1)``, with B the beta function. An answer that changes and comes back counts as changed, so the
-    number is rather low. It is as good as the prior and the guess of what remains: chains that agree with themselves
-    for long and end otherwise are what no prior from other questions foresees.
+    Each probe changes the answer with one and the same unknown chance, about which the ``prior`` and the latest run of
+    equal answers tell; what was before that run counts no more, for a chain that has found its answer is another than
+    one that still looks. The result is ``B(a, b + run - 1 + to_come) / B(a, b + run - 1)``, with B the beta function.
+    An answer that changes and comes back counts as changed, so the number is rather low. It is as good as the prior and
+    the guess of what is to come: chains that agree with themselves for long and end otherwise are what no prior from
+    other questions foresees.
 
     0 until two probes in a row agree: one answer says nothing about staying, however near the end is. 1 if nothing is
     to come and the latest probe has an answer.

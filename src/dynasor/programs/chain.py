@@ -52,7 +52,7 @@ class Chain:
             return self._certaindex((), 1, None)
         latest = self.probes[-1]
         to_come = probes_to_come(math.ceil(latest.num_tokens / self.pace.probe_interval), self.num_intervals)
-        return self._certaindex([probe.key for probe in self.probes], to_come, latest.confidence)
+        return self._certaindex([probe.key for probe in self.probes], max(1, to_come), latest.confidence)
 
     async def probe(self, text: str, num_tokens: int, *, is_beside: bool = True) -> Probe:
         """Ask for the answer of the chain so far: ``text``, which is its first ``num_tokens`` tokens."""

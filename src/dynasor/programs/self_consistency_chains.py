@@ -82,8 +82,8 @@ class SelfConsistencyOverChains:
 def count(session: Session, ballots: dict[int, Ballot]) -> Votes:
     """The votes, those of finished chains first, so that the answer is shown by one of them.
 
-    A chain that still thinks may vote otherwise in the end. So its vote is evidence, but it is also yet to come: by that
-    the agreement is rather too low than too high, and never 1 before the chains that could change it have finished.
+    A chain that still thinks may vote otherwise in the end. So its vote is evidence, and also yet to come: that makes
+    the agreement rather too low than too high, and never 1 before the chains that could change it have finished.
     """
     votes = session.votes()
     votes.cap += sum(not ballot.is_final for ballot in ballots.values())

@@ -8,6 +8,7 @@ budget finds it as it goes, from the bids of all programs so far (see ``demand``
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -126,11 +127,12 @@ class BudgetedProgram:
 
     def _first(self, missing: int) -> Allocation:
         """All that is ``missing`` of them, or one if the total has become too small for all."""
-        if self.keeper.affords(0.0):
+        keeper = self.keeper
+        if keeper.committed + keeper.reserve <= keeper.most:
             return Allocation.grant(missing)
         if self.open:
             return Allocation.wait()
-        if not self.finished and self.keeper.affords_without_reserve(self.cost):
+        if not self.finished and keeper.running + self.cost <= keeper.most:
             return Allocation.grant(1)
         return Allocation.stop(StopReason.PRICE)
 
@@ -138,17 +140,6 @@ class BudgetedProgram:
     def cost(self) -> float:
         """What its next sample is expected to cost: its own mean, or that of all before it has one."""
         return max(1.0, self.spent / self.finished) if self.finished else self.keeper.mean_cost
-
-    @property
-    def running(self) -> float:
-        """Spent, and expected for what runs."""
-        return self.lost + self.spent + self.open * self.cost
-
-    @property
-    def committed(self) -> float:
-        """The same, and for those of the first samples that it still has to get."""
-        promised = max(0, self.keeper.first - self.finished - self.open)
-        return self.running + promised * self.cost
 
     def close(self, tokens: int, samples: int) -> None:
         """The question ended, with so many tokens produced, over all attempts, and so many samples finished."""
@@ -185,7 +176,7 @@ class BudgetKeeper:
         self.price: float | None = None
         """The latest one, by the unit of the budget; None before the first bid."""
         self._spent_by_ended = 0.0
-        self._running: dict[BudgetedProgram, None] = {}
+        self._under_way: dict[BudgetedProgram, None] = {}
         self._costs = Moments()
         self._curve = DemandCurve(self.first, cap)
 
@@ -195,12 +186,12 @@ class BudgetKeeper:
             raise InputError(f"this budget is for {self.num_questions} questions, and all of them have begun")
         self.to_come -= 1
         program = BudgetedProgram(self)
-        self._running[program] = None
+        self._under_way[program] = None
         return program
 
     def close(self, program: BudgetedProgram, tokens: int, samples: int) -> None:
         """As ``BudgetedProgram.close``."""
-        del self._running[program]
+        del self._under_way[program]
         spent = self.cost_of(tokens, samples)
         self._spent_by_ended += spent
         if samples and not program.bids:
@@ -237,14 +228,24 @@ class BudgetKeeper:
         return max(1.0, self._costs.mean)
 
     @property
+    def most(self) -> float:
+        return self.budget.total + ROUNDING
+
+    @property
     def spent(self) -> float:
         """By ended questions, and by samples that are finished of those under way."""
-        return self._spent_by_ended + math.fsum(program.lost + program.spent for program in self._running)
+        return self._spent_by_ended + math.fsum(program.lost + program.spent for program in self._under_way)
+
+    @property
+    def running(self) -> float:
+        """Spent, and expected for what runs."""
+        return self.spent + math.fsum(program.open * program.cost for program in self._under_way)
 
     @property
     def committed(self) -> float:
-        """Spent, and expected for what runs or is promised to those under way."""
-        return self._spent_by_ended + math.fsum(program.committed for program in self._running)
+        """The same, and for those of the first samples that programs under way still have to get."""
+        missing = ((self.first - each.finished - each.open, each) for each in self._under_way)
+        return self.running + math.fsum(samples * program.cost for samples, program in missing if samples > 0)
 
     @property
     def reserve(self) -> float:
@@ -257,7 +258,7 @@ class BudgetKeeper:
         known = self._costs.count
         if known < 2:
             return 0.0
-        running = sum(program.open for program in self._running)
+        running = sum(program.open for program in self._under_way)
         first = self.first * self.first * (self.to_come + self.to_come * self.to_come / known)
         return SAFETY * math.sqrt(self._costs.variance * (first + running + 1))
 
@@ -270,29 +271,16 @@ class BudgetKeeper:
         program.bids.append(bid)
 
     def accepts(self, program: BudgetedProgram, bid: float) -> bool:
-        """Whether one more sample is worth it to a program where nothing runs."""
-        self.price = self._price_now()
-        return bid > 0 and bid >= self.price and self.affords(program.cost)
-
-    def affords(self, cost: float) -> bool:
-        """Whether ``cost`` more leaves the reserve untouched."""
-        return self.committed + cost + self.reserve + self.margin <= self.budget.total + ROUNDING
-
-    def affords_without_reserve(self, cost: float) -> bool:
-        running = math.fsum(program.running for program in self._running)
-        return self._spent_by_ended + running + cost <= self.budget.total + ROUNDING
-
-    def _price_now(self) -> float:
-        deciding = {self.first: self.to_come}
-        for program in self._running:
-            after = max(self.first, program.finished + program.open)
-            deciding[after] = deciding.get(after, 0) + 1
-        room = self.budget.total - self.committed - self.reserve - self.margin
-        return self._curve.price(room, deciding, self.mean_cost)
+        """Whether one more sample is worth it to a program where nothing runs, and leaves the reserve untouched."""
+        room = self.most - self.committed - self.reserve - self.margin
+        deciding = Counter(max(self.first, each.finished + each.open) for each in self._under_way)
+        deciding[self.first] += self.to_come
+        self.price = self._curve.price(room, deciding, self.mean_cost)
+        return bid > 0 and bid >= self.price and program.cost <= room
 
     def __repr__(self) -> str:
         price = "no price yet" if self.price is None else f"price {self.price:.2g}"
         return (
             f"<BudgetKeeper {self.spent:g} of {self.budget.total:g} {self.budget.unit} spent, {self.to_come} of "
-            f"{self.num_questions} questions to come, {len(self._running)} under way, {price}>"
+            f"{self.num_questions} questions to come, {len(self._under_way)} under way, {price}>"
         )
