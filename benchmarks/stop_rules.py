@@ -46,7 +46,7 @@ def measure(traces: Path, shuffles: int) -> list[JSON]:
         for name, cap in CAPS.items():
             trace = read_trace(traces / f"{name}.jsonl.gz")
             plan = Plan(cap, shuffles, calibrate_on=0.5, target_agreement=target)
-            for score in score_all([trace], make_contenders(rules), plan):
+            for score in score_all([trace], make_contenders(rules), (), plan):
                 row = score.to_json()
                 if row["calibrated"]:
                     row["allocator"] = f"agreement, calibrated to {target:.1%}"

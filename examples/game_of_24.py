@@ -42,7 +42,7 @@ class State:
 
 
 class GameOf24:
-    """Look at the most promising state, of several the one with the fewest numbers left, propose what may follow from it, judge that, and go on."""
+    """Look at the most promising state, of several the one with fewest numbers left; propose, judge, go on."""
 
     async def execute(self, session: Session) -> Answer:
         order = itertools.count()

@@ -14,7 +14,7 @@ from dynasor.errors import InputError
 from dynasor.events import CertaindexMeasured
 from dynasor.programs.chain_of_thought import ChainOfThought
 from dynasor.programs.self_consistency_chains import SelfConsistencyOverChains
-from dynasor.vocabulary import Request, RequestKind, StopReason
+from dynasor.vocabulary import Allocation, Certaindex, Request, RequestKind, Spending, StopReason
 from tests.in_process_engine import Reply
 from tests.programs.scripted_chains import ScriptedChain, always, run, settles
 
@@ -54,13 +54,25 @@ async def test_a_vote_is_decided_by_chains_that_still_think() -> None:
     assert answer.usage.produced < 400
 
 
-async def test_tokens_of_a_chain_that_voted_are_used_those_after_its_vote_cancelled() -> None:
+class StopsAtTwoVotes:
+    """Starts three chains, and lets them think until two of them agree."""
+
+    def decide(self, spending: Spending, certaindex: Certaindex | None) -> Allocation:
+        if certaindex is not None and certaindex.votes is None:
+            return Allocation.grant(1)
+        if certaindex is not None and certaindex.votes is not None and certaindex.votes.leader == 2:
+            return Allocation.stop(StopReason.CERTAIN)
+        return Allocation.grant(3 - spending.granted)
+
+
+async def test_tokens_of_a_chain_are_used_up_to_its_vote_and_cancelled_from_there() -> None:
+    """The second chain never votes."""
     script = different_chains({1: ScriptedChain(settles(at=9999), length=900)}, ScriptedChain(always("7}"), length=900))
-    found = await run(CHAINS, NEVER_BY_ITSELF, script, max_samples=8)
-    used = sum(branch.num_tokens for branch in found.answer.branches)
-    assert 3 <= len(found.answer.branches) < len(found.mains)
-    assert found.answer.usage.main == used
-    assert found.answer.usage.cancelled > 0
+    found = await run(CHAINS, StopsAtTwoVotes(), script)
+    assert len(found.mains) == 3
+    assert [branch.answer for branch in found.answer.branches] == ["7", "7"]
+    assert found.answer.usage.main == sum(branch.num_tokens for branch in found.answer.branches)
+    assert found.answer.usage.cancelled > max(branch.num_tokens for branch in found.answer.branches)
 
 
 async def test_each_chain_stops_by_itself_as_well() -> None:

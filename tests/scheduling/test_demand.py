@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynasor.scheduling.demand import PRICES, DemandCurve
@@ -71,6 +71,7 @@ def test_price_per_token_falls_with_the_length_of_samples() -> None:
     assert curve.price(300, {2: 100}, 1.0) == pytest.approx(50 * curve.price(15_000, {2: 100}, 50.0), rel=0.1)
 
 
+@settings(deadline=None)
 @given(
     bids=st.lists(st.lists(st.floats(1e-6, 0.5), min_size=1, max_size=4), max_size=30),
     room=st.floats(0, 100),

@@ -244,8 +244,10 @@ class BudgetKeeper:
     @property
     def committed(self) -> float:
         """The same, and for those of the first samples that programs under way still have to get."""
-        missing = ((self.first - each.finished - each.open, each) for each in self._under_way)
-        return self.running + math.fsum(samples * program.cost for samples, program in missing if samples > 0)
+        return self._spent_by_ended + math.fsum(
+            program.lost + program.spent + max(program.open, self.first - program.finished) * program.cost
+            for program in self._under_way
+        )
 
     @property
     def reserve(self) -> float:
