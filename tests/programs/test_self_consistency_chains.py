@@ -62,7 +62,7 @@ class StopsAtTwoVotes:
             return Allocation.grant(1)
         if certaindex is not None and certaindex.votes is not None and certaindex.votes.leader == 2:
             return Allocation.stop(StopReason.CERTAIN)
-        return Allocation.grant(3 - spending.granted)
+        return Allocation.grant(min(3, spending.cap) - spending.granted)
 
 
 async def test_tokens_of_a_chain_are_used_up_to_its_vote_and_cancelled_from_there() -> None:
