@@ -105,22 +105,32 @@ async def test_the_fixed_arm_is_not_under_the_budget_and_gives_the_even_split(tm
     assert 0 < difference["p_value"] <= 1
 
 
+async def run_until(job: BatchJob, requests: int) -> None:
+    """Kill the run at its so manieth request."""
+    asked = 0
+
+    def script(request: Request) -> Reply:
+        nonlocal asked
+        asked += 1
+        if asked == requests:
+            task.cancel()
+        return population(request)
+
+    task = asyncio.create_task(run(job, script))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_killed_it_goes_on_within_the_same_total(tmp_path: Path) -> None:
     job = make_job(tmp_path, of_samples(4))
     for kill_after in (40, 90, 60):
-        async with InProcessEngine(population) as engine, AnswerReader() as reader:
-            task = asyncio.create_task(run_batch(job, engine, reader))
-            while len(engine.requests) < kill_after and not task.done():
-                await asyncio.sleep(0)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
+        await run_until(job, kill_after)
         with job.output.open("ab") as file:
             file.write(b'{"id": "q7", "ans')
     whole = job.output.read_text().splitlines()[:-1]
     half = {line["id"]: line for line in map(json.loads, whole)}
     assert 0 < len(half) < QUESTIONS
-    summary, engine = await run(job)
+    summary, _ = await run(job)
     lines = {line["id"]: line for line in lines_of(job.output)}
     assert len(lines) == len(lines_of(job.output)) == QUESTIONS
     assert {id: lines[id] for id in half} == half, "what was finished stays"
@@ -214,7 +224,7 @@ def test_even_split_by_hand(tmp_path: Path) -> None:
         {**line, "id": "a", "answer": "1", "correct": True, "branches": [right, right]},
         {**line, "id": "b", "answer": "2", "correct": False, "branches": [wrong, wrong]},
     ]
-    results = [{"id": "b", "correct": True}, {"id": "a", "correct": True}, {"id": "unscored"}]
+    results: list[JSON] = [{"id": "b", "correct": True}, {"id": "a", "correct": True}, {"id": "unscored"}]
     even = replay_even_allocations(fixed, 2, 0)
     assert even is not None
     found = compare_with_even_split(results, fixed, Budget.of_tokens(22.5), even, 0)

@@ -188,10 +188,13 @@ class ArmRun:
         async with asyncio.TaskGroup() as group:
             for question in questions:
                 await places.acquire()
+                if self.keeper is not None and self.keeper.is_too_small:
+                    break
                 task = group.create_task(self._work_on(question, results))
                 task.add_done_callback(lambda _: places.release())
         for suspect in self._suspects:
             await self._write(suspect, results)
+        self._check_budget()
 
     async def _work_on(self, question: Question, results: ResultFile) -> None:
         allocator = self.arm.allocator if self.keeper is None else self.keeper.allocator()
@@ -205,7 +208,6 @@ class ArmRun:
         suspects, self._suspects = self._suspects, []
         for outcome in (*suspects, Outcome(await self._record(question, answer) | bids, answer)):
             await self._write(outcome, results)
-        self._check_budget()
 
     async def _judge_failure(self, question: Question, failure: ProgramFailed, results: ResultFile) -> None:
         """Is it the question or the engine? A rejected request is the question's own failure. Any other is held

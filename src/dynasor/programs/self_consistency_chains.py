@@ -60,12 +60,14 @@ class SelfConsistencyOverChains:
             number = next(numbers)
 
             def heard(certaindex: Certaindex, probe: Probe) -> bool:
+                before = ballots.get(number)
                 if certaindex.signals[AGREEMENT] < self.votes_from:
                     ballots.pop(number, None)
                 elif probe.is_sure:
                     ballots[number] = Ballot(probe.answer, probe.text, probe.num_tokens, is_final=False)
-                votes = count(session, ballots)
-                chains.observe(votes.certaindex, votes.leading_answer)
+                if vote_of(before) != vote_of(ballots.get(number)):
+                    votes = count(session, ballots)
+                    chains.observe(votes.certaindex, votes.leading_answer)
                 return number in ballots
 
             return number, await chain.think_aloud(session.inner(None, 1), heard)
@@ -77,6 +79,10 @@ class SelfConsistencyOverChains:
                 votes = count(session, ballots)
                 chains.observe(votes.certaindex, votes.leading_answer)
             return count(session, ballots).answer()  # before those that still think are ended
+
+
+def vote_of(ballot: Ballot | None) -> str | None:
+    return ballot.answer.key if ballot is not None and ballot.answer is not None else None
 
 
 def count(session: Session, ballots: dict[int, Ballot]) -> Votes:

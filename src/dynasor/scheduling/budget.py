@@ -209,17 +209,22 @@ class BudgetKeeper:
     def cost_of(self, tokens: int, samples: int) -> float:
         return samples if self.budget.unit is BudgetUnit.SAMPLES else tokens
 
-    def check(self) -> None:
-        """Raises InputError if the total is surely too small for the first samples of all questions."""
-        if self._costs.count < FEWEST_KNOWN:
-            return
+    @property
+    def is_too_small(self) -> bool:
+        """Surely, for the first samples of all questions, of which some are still to come."""
+        if not self.to_come or self._costs.count < FEWEST_KNOWN:
+            return False
         error = math.sqrt(self._costs.variance / self._costs.count)
-        per_question = self.first * self.num_questions
-        if per_question * (self._costs.mean - SAFETY * error) > self.budget.total:
+        return self.first * self.num_questions * (self._costs.mean - SAFETY * error) > self.budget.total
+
+    def check(self) -> None:
+        """Raises InputError, with the least that is needed, if the total is too small."""
+        if self.is_too_small:
+            least = self.first * self.num_questions * self.mean_cost
             raise InputError(
-                f"the budget is {self.budget.total:g} {self.budget.unit}; about {per_question * self.mean_cost:.0f} "
-                f"or more was expected: {self.first} samples for each of {self.num_questions} questions, at "
-                f"{self.mean_cost:.0f} {self.budget.unit} a sample so far"
+                f"the budget is {self.budget.total:g} {self.budget.unit}; about {least:.0f} or more was expected: "
+                f"{self.first} samples for each of {self.num_questions} questions, at {self.mean_cost:.0f} "
+                f"{self.budget.unit} a sample so far"
             )
 
     @property
