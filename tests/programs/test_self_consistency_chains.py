@@ -48,7 +48,7 @@ async def test_a_vote_is_decided_by_chains_that_still_think() -> None:
     answer = found.answer
     assert (answer.text, answer.stop_reason) == ("7", StopReason.CERTAIN)
     assert answer.num_samples == 0
-    assert answer.solution.strip() == "The answer is \\boxed{7}"
+    assert answer.solution == "The answer is \\boxed{7}"
     assert answer.certaindex.votes is not None
     assert answer.certaindex.votes.leader >= 3
     assert answer.usage.produced < 400

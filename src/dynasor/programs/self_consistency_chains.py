@@ -56,7 +56,7 @@ class SelfConsistencyOverChains:
         ballots: dict[int, Ballot] = {}
         numbers = itertools.count()
 
-        async def think(session: Session) -> tuple[int, Answer]:
+        async def think(unit: Session) -> tuple[int, Answer]:
             number = next(numbers)
 
             def heard(certaindex: Certaindex, probe: Probe) -> bool:
@@ -64,13 +64,13 @@ class SelfConsistencyOverChains:
                 if certaindex.signals[AGREEMENT] < self.votes_from:
                     ballots.pop(number, None)
                 elif probe.is_sure:
-                    ballots[number] = Ballot(probe.answer, probe.text, probe.num_tokens, is_final=False)
+                    ballots[number] = Ballot(probe.answer, probe.text.strip(), probe.num_tokens, is_final=False)
                 if vote_of(before) != vote_of(ballots.get(number)):
                     votes = count(session, ballots)
                     chains.observe(votes.certaindex, votes.leading_answer)
                 return number in ballots
 
-            return number, await chain.think_aloud(session.inner(None, 1), heard)
+            return number, await chain.think_aloud(unit.inner(None, 1), heard)
 
         async with session.parallel(think) as chains:
             async for number, answer in chains:
