@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynasor.certainty import (
@@ -22,6 +22,7 @@ from dynasor.certainty import (
 from dynasor.certainty.stability import answer_stays, entropy_of_answers, run_length, stability
 
 ANSWERS = st.lists(st.sampled_from(["1", "2", "3", None]), max_size=12)
+PATIENT = settings(deadline=None)
 PRIORS = st.builds(ChainPrior, st.floats(0.01, 3), st.floats(0.01, 3))
 
 
@@ -44,6 +45,7 @@ class TestStability:
     ) -> None:
         assert stability(answers, window) == pytest.approx(expected)
 
+    @PATIENT
     @given(ANSWERS, st.integers(1, 6))
     def test_is_the_papers_sum(self, answers: list[str | None], window: int) -> None:
         latest = answers[-1] if answers else None
@@ -57,6 +59,7 @@ class TestStability:
         assert stability(["7", "7", "7", None], 3, "reset") == 0
         assert stability(["7", "7", "7", None], 3, "omit") == 1
 
+    @PATIENT
     @given(st.integers(0, 9), st.integers(1, 6), st.sampled_from(["reset", "omit"]))
     def test_probes_without_any_answer_are_never_stable(self, sent: int, window: int, unsure: Unsure) -> None:
         """Their equality is that of nothing with nothing."""
@@ -65,6 +68,7 @@ class TestStability:
 
 
 class TestEntropy:
+    @PATIENT
     @given(ANSWERS, st.integers(2, 6))
     def test_is_1_where_the_whole_window_agrees_and_only_there(self, answers: list[str | None], window: int) -> None:
         agrees = len(answers) >= window and answers[-1] is not None and len(set(answers[-window:])) == 1
@@ -75,6 +79,7 @@ class TestEntropy:
 
 
 class TestAgreement:
+    @PATIENT
     @given(ANSWERS, st.integers(0, 40), PRIORS)
     def test_is_the_product_of_the_chances_to_stay(
         self, answers: list[str | None], to_come: int, prior: ChainPrior
@@ -86,18 +91,21 @@ class TestAgreement:
         expected = expected if run else 0
         assert answer_stays(answers, to_come, prior) == pytest.approx(expected, abs=1e-9)
 
+    @PATIENT
     @given(st.integers(1, 20), st.integers(0, 20), PRIORS)
     def test_grows_with_the_run_and_falls_with_what_is_to_come(self, run: int, to_come: int, prior: ChainPrior) -> None:
         now = answer_stays(["7"] * run, to_come, prior)
         assert answer_stays(["7"] * (run + 1), to_come, prior) >= now - 1e-12
         assert answer_stays(["7"] * run, to_come + 1, prior) <= now + 1e-12
 
+    @PATIENT
     @given(ANSWERS, st.integers(0, 40))
     def test_is_a_probability_and_1_when_nothing_is_to_come(self, answers: list[str | None], to_come: int) -> None:
         assert 0 <= answer_stays(answers, to_come) <= 1
         has_answer = bool(answers) and answers[-1] is not None
         assert answer_stays(answers, 0) == pytest.approx(1.0 if has_answer else 0.0)
 
+    @PATIENT
     @given(ANSWERS, ANSWERS, st.integers(0, 20))
     def test_what_was_before_the_latest_change_does_not_count(
         self, before: list[str | None], other: list[str | None], to_come: int
@@ -105,6 +113,7 @@ class TestAgreement:
         run: list[str | None] = ["9", "8", "8", "8"]
         assert answer_stays(before + run, to_come) == answer_stays(other + run, to_come)
 
+    @PATIENT
     @given(ANSWERS, st.integers(1, 40), PRIORS)
     def test_one_answer_says_nothing_about_staying(
         self, before: list[str | None], to_come: int, prior: ChainPrior
@@ -121,6 +130,7 @@ class TestAgreement:
 
 
 class TestProbesToCome:
+    @PATIENT
     @given(st.integers(0, 400), st.integers(1, 400))
     def test_never_passes_the_cap(self, sent: int, cap: int) -> None:
         assert 0 <= probes_to_come(sent, cap) <= max(0, cap - sent)
@@ -151,6 +161,7 @@ class TestCertaindex:
         assert list(signals.values()) == pytest.approx([0.0] * 3)
 
 
+@PATIENT
 @given(st.lists(st.floats(0.01, 1), min_size=1, max_size=9))
 def test_mean_probability_is_the_geometric_mean(probabilities: list[float]) -> None:
     logs = [math.log(probability) for probability in probabilities]

@@ -38,8 +38,9 @@ def test_batch_compares_with_the_baseline_and_ends_with_a_table(tmp_path: Path) 
     assert summary["arms"]["agreement"]["tokens_per_question"]["total"] == pytest.approx(total)
 
 
+@pytest.mark.timeout(300)
 def test_killed_five_times_and_resumed_gives_one_result_per_question(tmp_path: Path) -> None:
-    questions = write_questions(tmp_path / "in.jsonl", 120, range(1, 6))
+    questions = write_questions(tmp_path / "in.jsonl", 120, range(1, 4))
     output = tmp_path / "out.jsonl"
     command = ("batch", questions, "-o", output, "-n", "8", "--compare", "fixed")
     rng = random.Random(5)

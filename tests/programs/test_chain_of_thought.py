@@ -337,6 +337,13 @@ class TestEnds:
         assert found.answer.solution == "The answer is \\boxed{7}"
         assert found.probed_at[-1] == 100
 
+    async def test_one_probe_shortly_before_it_is_not_taken_for_the_last_word(self) -> None:
+        late = ChainOfThought(probe_interval=10, min_tokens=95)
+        script = ScriptedChain(lambda length: "7}" if length == 100 else "5}", length=100, final=None, probe_tokens=1)
+        found = await run(late, Agreement(), script, max_tokens=100)
+        assert found.probed_at[0] == 95
+        assert (found.answer.text, found.answer.stop_reason) == ("7", StopReason.CAP)
+
     async def test_there_the_latest_probe_answers_if_the_last_one_cannot(self) -> None:
         script = ScriptedChain(lambda length: "?}" if length == 100 else f"{length}000}}", length=100, final=None)
         found = await run(EVERY_10, STABLE, script, max_tokens=100)

@@ -30,6 +30,7 @@ class Chain:
         self.pace = rules.pace(self.max_tokens)
         self.num_intervals = self.pace.num_intervals(self.max_tokens)
         self.probes: list[Probe] = []
+        self.probed_text = ""
         self.knob = session.inner(None, self.num_intervals or NO_LIMIT, certaindex=self.certaindex)
 
     @property
@@ -54,6 +55,11 @@ class Chain:
         to_come = probes_to_come(math.ceil(latest.num_tokens / self.pace.probe_interval), self.num_intervals)
         return self._certaindex([probe.key for probe in self.probes], max(1, to_come), latest.confidence)
 
+    def add(self, probe: Probe, text: str) -> None:
+        """Take a probe of the chain as far as ``text`` for evidence."""
+        self.probes.append(probe)
+        self.probed_text = text
+
     async def probe(self, text: str, num_tokens: int, *, is_beside: bool = True) -> Probe:
         """Ask for the answer of the chain so far: ``text``, which is its first ``num_tokens`` tokens."""
         rules = self.rules
@@ -61,10 +67,9 @@ class Chain:
         prompt = self.prompt + text + close + rules.ask
         boxed = await fill_box(self.session, prompt, rules.max_probe_tokens, is_beside=is_beside)
         if boxed.text is None or is_placeholder(boxed.text):
-            return Probe(text, num_tokens, cost=boxed.num_tokens)
+            return Probe(num_tokens, cost=boxed.num_tokens)
         is_likely = boxed.confidence is None or boxed.confidence >= rules.min_confidence
         return Probe(
-            text,
             num_tokens,
             await self.session.read_as_answer(boxed.text),
             self._in_box(boxed.text),
@@ -78,15 +83,15 @@ class Chain:
         written = self.prompt + text
         return written.rfind(self.rules.think) > written.rfind(self.rules.end_think)
 
-    async def cut_at(self, settled: Probe) -> Answer:
-        """The answer of a chain that the allocator stopped, cut where ``settled`` probed it.
+    async def cut(self) -> Answer:
+        """The answer of a chain that the allocator stopped, cut where it was probed last.
 
         A solution written out from there that comes to another answer than the probes did is not shown.
         """
-        found = self.best_guess
-        solution, num_tokens = self._boxed(settled.chain, found), settled.num_tokens
-        if self.rules.finish == "worked" and self.is_thinking(settled.chain):
-            completion = await self._write_out(settled)
+        found, num_tokens = self.best_guess, self.probes[-1].num_tokens
+        solution = self._boxed(self.probed_text, found)
+        if self.rules.finish == "worked" and self.is_thinking(self.probed_text):
+            completion = await self._write_out(num_tokens)
             num_tokens += completion.num_tokens
             worked = await self.session.read_answer(completion)
             if worked is not None and (found is None or worked.key == found.key):
@@ -114,12 +119,12 @@ class Chain:
         answers = [probe.answer for probe in latest_first if probe.is_sure] + [probe.answer for probe in latest_first]
         return next((answer for answer in answers if answer is not None), None)
 
-    async def _write_out(self, settled: Probe) -> Completion:
-        """Let the model answer from where ``settled`` probed, as if it had thought enough."""
-        room = None if self.max_tokens is None else max(1, self.max_tokens - settled.num_tokens)
+    async def _write_out(self, num_tokens: int) -> Completion:
+        """Let the model answer from where the chain, ``num_tokens`` long, was probed last, as if it had thought enough."""
+        room = None if self.max_tokens is None else max(1, self.max_tokens - num_tokens)
         ask = self.rules.ask
         blank = ask[: len(ask) - len(ask.lstrip())]
-        prompt = self.prompt + settled.chain + self.rules.end_think + blank
+        prompt = self.prompt + self.probed_text + self.rules.end_think + blank
         return await self.session.generate(prompt, sampling=replace(self.session.sampling, max_tokens=room))
 
     async def _last_word(self, completion: Completion) -> ReadAnswer | None:

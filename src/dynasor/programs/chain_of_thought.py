@@ -98,35 +98,33 @@ class ChainOfThought:
         session.grant(most=1)  # one chain of thought; what follows is how long it is
         chain = Chain(self, session, await session.render(thinking=True))
         async with session.stream(chain.prompt) as stream, reading(stream) as progress:
-            settled = await self.probe_until_settled(chain, stream, progress, heard)
-            if settled is None:
-                await progress.ends()
+            is_settled = await self.probe_until_settled(chain, stream, progress, heard)
+            if is_settled:
+                stream.keep(chain.probes[-1].num_tokens)
             else:
-                stream.keep(settled.num_tokens)
-        if settled is not None:
-            return await chain.cut_at(settled)
+                await progress.ends()
+        if is_settled:
+            return await chain.cut()
         assert stream.completion is not None, "a stream that was read to its end has a completion"
         return await chain.at_end(stream.completion)
 
-    async def probe_until_settled(
-        self, chain: Chain, stream: TextStream, progress: Reading, heard: Heard
-    ) -> Probe | None:
-        """The probe after which the allocator stopped the chain; None if that goes on to its own end."""
+    async def probe_until_settled(self, chain: Chain, stream: TextStream, progress: Reading, heard: Heard) -> bool:
+        """Whether the allocator stopped the chain after a probe. If not, it goes on to its own end, unprobed."""
         while granted := chain.knob.grant():
             if granted >= chain.num_unspent:
-                return None  # nothing will be decided any more
+                return False  # nothing will be decided any more
             for _ in range(granted):
                 if not await progress.grows_to(chain.next_probe_at) or self.end_think in stream.text:
-                    return None
-                probe = await progress.beside(chain.probe(stream.text, stream.num_tokens))
+                    return False
+                text = stream.text
+                probe = await progress.beside(chain.probe(text, stream.num_tokens))
                 if probe is None:
-                    return None
-                chain.probes.append(probe)
+                    return False
+                chain.add(probe, text)
                 chain.knob.observe(chain.certaindex, probe.answer.text if probe.answer else None)
                 if heard(chain.certaindex, probe):
                     stream.keep(probe.num_tokens)
-        has_answered = progress.has_ended or self.end_think in stream.text
-        return None if has_answered else chain.probes[-1]
+        return not (progress.has_ended or self.end_think in stream.text)
 
     def pace(self, max_tokens: int | None) -> Effort:
         """The three numbers that hold for a chain of at most ``max_tokens``."""

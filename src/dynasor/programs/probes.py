@@ -24,13 +24,12 @@ _BARE_ANSWERS = frozenset({"no"})
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a probe of the first ``num_tokens`` tokens of a chain, which are ``chain``, found.
+    """What a probe of the first ``num_tokens`` tokens of a chain found.
 
     ``answer`` is None if it closed no box, or put nothing into it; ``text`` is what it wrote, the answer in its box.
     ``is_sure`` says whether the answer counts as evidence. ``cost`` is how many tokens it took.
     """
 
-    chain: str
     num_tokens: int
     answer: ReadAnswer | None = None
     text: str = ""
