@@ -120,7 +120,7 @@ class Chain:
         return next((answer for answer in answers if answer is not None), None)
 
     async def _write_out(self, num_tokens: int) -> Completion:
-        """Let the model answer from where the chain, ``num_tokens`` long, was probed last, as if it had thought enough."""
+        """Let the model answer from where the chain, ``num_tokens`` long, was probed last, as if done thinking."""
         room = None if self.max_tokens is None else max(1, self.max_tokens - num_tokens)
         ask = self.rules.ask
         blank = ask[: len(ask) - len(ask.lstrip())]
