@@ -71,10 +71,10 @@ class EngineContract:
 
     @both_prompts
     async def test_text_streams_with_a_growing_token_count(self, engine: RealEngine, prompt: Prompt) -> None:
-        deltas = (await hear(engine, ask(prompt, Sampling(temperature=0.0, max_tokens=200)))).deltas
+        deltas = (await hear(engine, ask(prompt, Sampling(temperature=1.0, max_tokens=200)))).deltas
         counts = [delta.num_tokens for delta in deltas]
         assert len(deltas) > 1
-        assert counts == sorted(counts) and counts[0] < 200 and counts[-1] == 200
+        assert counts == sorted(counts) and counts[0] < counts[-1] <= 200
         assert [delta.finish_reason for delta in deltas[:-1]] == [None] * (len(deltas) - 1)
 
     @both_prompts
