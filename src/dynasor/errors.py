@@ -6,6 +6,7 @@
     ├── InputError            the caller's: a file, an option or a value that cannot be used
     │   └── BadProgram        a program or an allocator breaks the rules of its session
     ├── ProgramFailed         a program gave up because of an engine error (its ``__cause__``)
+    ├── ProgramStopped        a request that is passed through was stopped, or its deadline has passed
     └── EngineError           an engine's, or on the way to it
         ├── EngineUnreachable no connection, or none any more: nothing is wrong with the question
         ├── EngineTimeout     connected, then silent for too long
@@ -18,7 +19,7 @@ A message names the thing, the value and what was allowed.
 
 from __future__ import annotations
 
-from dynasor.vocabulary import Usage
+from dynasor.vocabulary import StopReason, Usage
 
 
 class DynasorError(Exception):
@@ -39,6 +40,15 @@ class ProgramFailed(DynasorError):
     def __init__(self, question_id: str, cause: Exception, usage: Usage) -> None:
         super().__init__(f"question {question_id!r} failed: {cause}")
         self.usage = usage
+
+
+class ProgramStopped(DynasorError):
+    """A request that is passed through was ended before its end, for ``reason``. (A program that is ended so has an
+    answer.)"""
+
+    def __init__(self, program_id: str, reason: StopReason) -> None:
+        super().__init__(f"program {program_id!r} was ended: {reason}")
+        self.reason = reason
 
 
 class EngineError(DynasorError):

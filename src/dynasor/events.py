@@ -10,19 +10,49 @@ from dynasor.vocabulary import Answer, Certaindex, RequestKind
 
 @dataclass(frozen=True, slots=True)
 class ProgramStarted:
+    """A program arrived; it may still wait for its first request to start."""
+
     program_id: str
     cap: int
+    program: str = ""
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestStarted:
+    """A request had its turn, after ``queue_s`` in line, and goes to ``replica``. One that moved starts again."""
+
+    program_id: str
+    request_id: str
+    kind: RequestKind
+    replica: str
+    queue_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class RequestEnded:
-    """A request is over; ``cancelled`` when it did not run to its end."""
+    """A request is over; ``cancelled`` when it did not run to its end.
+
+    ``replica`` is where it ran last, ``run_s`` how long it ran, all its replicas together, and ``num_tokens`` what
+    they produced for it.
+    """
 
     program_id: str
     request_id: str
     kind: RequestKind
     num_tokens: int
     cancelled: bool
+    replica: str = ""
+    run_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TextShown:
+    """What a user may read of a program at work, since the last such event."""
+
+    program_id: str
+    text: str = ""
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +81,21 @@ class DriftSuspected:
     allowed: float
 
 
-Event = ProgramStarted | RequestEnded | CertaindexMeasured | ProgramEnded | DriftSuspected
+Event = ProgramStarted | RequestStarted | RequestEnded | TextShown | CertaindexMeasured | ProgramEnded | DriftSuspected
 Listener = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
     """The listener that does nothing."""
+
+
+def both(first: Listener, second: Listener) -> Listener:
+    """A listener that tells two."""
+    if first is ignore or second is ignore:
+        return second if first is ignore else first
+
+    def tell(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return tell

@@ -65,13 +65,14 @@ class RequestKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Request:
     """One call to an engine. ``prompt`` is a conversation (chat API) or a raw text to continue
-    (completions API)."""
+    (completions API). ``priority`` is its program's class, smaller first."""
 
     id: str
     program_id: str
     prompt: tuple[Message, ...] | str
     sampling: Sampling
     kind: RequestKind = RequestKind.MAIN
+    priority: int = 0
 
 
 class FinishReason(StrEnum):
@@ -189,6 +190,10 @@ class StopReason(StrEnum):
     CAP = "cap"
     PROGRAM = "program"
     """The program ended by itself, not at its allocator's word."""
+    DEADLINE = "deadline"
+    """Its time was up: the answer is the best it had by then."""
+    STOPPED = "stopped"
+    """Somebody asked it to stop: the answer is the best it had by then."""
     FAILED = "failed"
 
 
@@ -242,7 +247,8 @@ class Answer:
     """What a program says at its end.
 
     ``text`` is the bare answer (None: no sample had one), ``solution`` a worked text that ends in it.
-    The runtime fills in ``stop_reason``, ``usage``, ``num_samples`` and ``duration_s``.
+    The runtime fills in ``stop_reason``, ``usage``, ``num_samples``, ``duration_s`` (from the program's arrival to its
+    end) and ``queue_s`` (from its arrival to the start of its first request).
     """
 
     text: str | None
@@ -253,6 +259,7 @@ class Answer:
     usage: Usage = Usage()
     num_samples: int = 0
     duration_s: float = 0.0
+    queue_s: float = 0.0
 
 
 JSON = dict[str, Any]

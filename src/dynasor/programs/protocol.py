@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 from dynasor.certainty import ChosenBy
 from dynasor.vocabulary import (
     Answer,
+    Branch,
     Certaindex,
     Completion,
     Delta,
@@ -50,9 +51,14 @@ class Branches(Protocol[Produced]):
         """The most units this program may have in all."""
         ...
 
-    def observe(self, certaindex: Certaindex, answer: str | None = None) -> None:
-        """Report how settled the program is now; the allocator's next word builds on it. Reported by a unit
-        while it works, the allocator is asked again at once."""
+    def observe(
+        self,
+        certaindex: Certaindex,
+        answer: str | None = None,
+        solution: str = "",
+        branches: Sequence[Branch] = (),
+    ) -> None:
+        """As ``Session.observe``. Reported by a unit while it works, the allocator is asked again at once."""
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -144,8 +150,23 @@ class Session(Protocol):
         """
         ...
 
-    def observe(self, certaindex: Certaindex, answer: str | None = None) -> None:
-        """Report how settled the program is now; the allocator's next word builds on it."""
+    def observe(
+        self,
+        certaindex: Certaindex,
+        answer: str | None = None,
+        solution: str = "",
+        branches: Sequence[Branch] = (),
+    ) -> None:
+        """Report how settled the program is now; the allocator's next word builds on it.
+
+        ``answer``, with a worked ``solution`` and the ``branches`` behind it where the program has them, is the best so
+        far: what the program says if it is ended here, by its deadline or because somebody stops it.
+        """
+        ...
+
+    def show(self, text: str = "", reasoning: str = "") -> None:
+        """Let the user read on while the program works: more of the answer's text, or of the thinking before it.
+        Inside a unit nothing is shown."""
         ...
 
     @property

@@ -2,48 +2,75 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
-import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, fields, replace
 
 from dynasor.answers import AnswerReader
 from dynasor.certainty import UNIFORM, VotePrior
 from dynasor.engines.protocol import Engine
-from dynasor.errors import EngineError, InputError, ProgramFailed
-from dynasor.events import Event, Listener, ProgramEnded, ProgramStarted, ignore
+from dynasor.errors import EngineError, InputError, ProgramFailed, ProgramStopped
+from dynasor.events import (
+    Listener,
+    ProgramEnded,
+    ProgramStarted,
+    RequestEnded,
+    RequestStarted,
+    both,
+    ignore,
+)
 from dynasor.programs import Program
-from dynasor.runtime.dispatcher import Dispatcher
+from dynasor.runtime.dispatcher import Dispatcher, Place
 from dynasor.runtime.drift import Audit, DriftWatch
+from dynasor.runtime.replicas import Replica, Replicas
+from dynasor.runtime.request_stream import now
+from dynasor.runtime.run import ProgramRun, engine_error_in
 from dynasor.runtime.session import ProgramSession, seed_of
 from dynasor.scheduling import POLICIES, Allocator, Fixed, Scheduler
-from dynasor.vocabulary import Answer, Question, Sampling, StopReason
+from dynasor.vocabulary import Answer, Question, RequestKind, Sampling, StopReason
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a program is run: the allocator's word is bounded by ``max_samples``; ``seed`` fixes the seeds of
-    all its requests; ``vote_prior`` is what a profile learned of such questions."""
+    """How a program is run.
+
+    Args:
+        max_samples: bounds the allocator's word.
+        seed: fixes the seeds of all its requests.
+        vote_prior: what a profile learned of such questions.
+        deadline_s: seconds from its arrival, waiting included, at which it answers with the best it has.
+        priority: its class, which goes before any policy; smaller first.
+        tenant: whose it is; fairness is between tenants.
+    """
 
     max_samples: int = 16
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
     vote_prior: VotePrior = UNIFORM
+    deadline_s: float | None = None
+    priority: int = 0
+    tenant: str = ""
 
     def __post_init__(self) -> None:
         if self.max_samples < 1:
             raise InputError(f"max_samples is {self.max_samples}; at least 1 was expected")
+        if self.deadline_s is not None and not self.deadline_s > 0:
+            raise InputError(f"deadline_s is {self.deadline_s}; a number of seconds above 0 was expected")
 
 
 class Runtime:
-    """Runs programs over one engine, at most ``concurrency`` requests in flight, in the order of ``policy``.
+    """Runs programs over one engine or its replicas, with at most ``concurrency`` requests in flight on each, in the
+    order of ``policy``.
 
-    The engine and the reader are the caller's: enter and leave them around the runtime's use.
+    The engines and the reader are the caller's: enter and leave them around the runtime's use.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        engines: Engine | Sequence[Engine] | Mapping[str, Engine],
         reader: AnswerReader,
         *,
         concurrency: int = 32,
@@ -53,85 +80,198 @@ class Runtime:
     ) -> None:
         if policy not in POLICIES:
             raise InputError(f"there is no policy {policy!r}; choose {', '.join(POLICIES)}")
-        self.engine = engine
         self.reader = reader
         self.listener = listener
         self.watch = watch
+        self.replicas = Replicas(engines)
         self.dispatcher = Dispatcher(Scheduler(concurrency, POLICIES[policy]))
+        self._runs: dict[str, ProgramRun | Relay] = {}
         self._numbers = itertools.count()
 
-    async def run(self, question: Question, program: Program, allocator: Allocator, options: Options) -> Answer:
-        """Work on ``question`` with ``program``.
+    async def run(
+        self,
+        question: Question,
+        program: Program,
+        allocator: Allocator,
+        options: Options,
+        *,
+        program_id: str | None = None,
+        listener: Listener = ignore,
+    ) -> Answer:
+        """Work on ``question`` with ``program``, until it ends, ``options.deadline_s`` has passed, or ``stop`` is
+        called: then the answer is the best that it has reported by ``Session.observe``.
 
-        Raises ProgramFailed, with what was spent, when the engine fails one of its requests. Cancelling
-        cancels every request of the program, in the engine too, before this returns. A program that the drift
-        watch picks runs to its cap, whatever ``allocator`` would say.
+        Cancelling cancels every request of the program, in the engine too, before this returns. A program that the
+        drift watch picks runs to its cap, whatever ``allocator`` would say, but not past its deadline.
+
+        Args:
+            program_id: its name in events, and for ``stop``; None: one is made from the question's.
+            listener: hears of this program, beside the runtime's own listener.
+
+        Raises:
+            ProgramFailed: the engine failed one of its requests; says what was spent.
+            InputError: a program of this name runs already.
         """
+        name = program_id if program_id is not None else f"{question.id}-{next(self._numbers)}"
+        listener = both(self.listener, listener)
         watch = self.watch
         if watch is None or not watch.audits(random.Random(seed_of(options.seed, question.id, "audit"))):
-            return await self._run(question, program, allocator, options, self.listener)
+            return await self._run(name, question, program, allocator, options, listener)
         audit = Audit(watch.profile)
-        answer = await self._run(question, program, Fixed(), options, both(self.listener, audit.hear))
-        watch.count(audit, answer, self.listener)
+        answer = await self._run(name, question, program, Fixed(), options, both(listener, audit.hear))
+        if answer.stop_reason not in (StopReason.DEADLINE, StopReason.STOPPED):
+            watch.count(audit, answer, listener)
         return answer
 
+    def stop(self, program_id: str, reason: StopReason = StopReason.STOPPED) -> bool:
+        """End a program now: what awaits its ``run`` gets the best answer it has, with ``reason``.
+
+        Returns whether there is something to end: not if the program is unknown, over, or being ended already.
+        """
+        run = self._runs.get(program_id)
+        return run is not None and run.end(reason)
+
+    @asynccontextmanager
+    async def relay(self, options: Options, *, program_id: str, listener: Listener = ignore) -> AsyncIterator[Replica]:
+        """A turn for a request that is passed through to an engine as it came: the block is its run, on the replica
+        that it is given.
+
+        It counts as a program of its own with a single request. An ``EngineError`` that leaves the block is taken for
+        the replica's, where it is of a kind that replicas fail with.
+
+        Raises:
+            ProgramStopped: it was stopped, or its deadline passed, before or within the block.
+        """
+        listener = both(self.listener, listener)
+        with self._entered(program_id, options) as (place, arrival_time):
+            relay = self._runs[program_id] = Relay(program_id, deadline_of(options, arrival_time))
+            listener(ProgramStarted(program_id, 1, RELAY, options.tenant))
+            request_id = f"{program_id}-0"
+            try:
+                async with relay.limited(), self.dispatcher.turn(place, request_id) as name:
+                    replica = self.replicas[name]
+                    started_time = now()
+                    queue_s = started_time - arrival_time
+                    listener(RequestStarted(program_id, request_id, RequestKind.MAIN, replica.name, queue_s))
+                    is_cancelled = True
+                    try:
+                        yield replica
+                        is_cancelled = False
+                    finally:
+                        run_s = now() - started_time
+                        listener(
+                            RequestEnded(program_id, request_id, RequestKind.MAIN, 0, is_cancelled, replica.name, run_s)
+                        )
+            finally:
+                listener(ProgramEnded(program_id, None))
+
     async def _run(
-        self, question: Question, program: Program, allocator: Allocator, options: Options, listener: Listener
+        self,
+        program_id: str,
+        question: Question,
+        program: Program,
+        allocator: Allocator,
+        options: Options,
+        listener: Listener,
     ) -> Answer:
-        program_id = f"{question.id}-{next(self._numbers)}"
-        place = self.dispatcher.enter(program_id)
-        session = ProgramSession(
-            program_id=program_id,
-            question=question,
-            engine=self.engine,
-            dispatcher=self.dispatcher,
-            place=place,
-            reader=self.reader,
-            allocator=allocator,
-            cap=options.max_samples,
-            sampling=replace(overlaid(options.sampling, question.sampling), seed=None),
-            seed=options.seed if question.sampling.seed is None else question.sampling.seed,
-            listener=listener,
-            vote_prior=options.vote_prior,
-        )
-        listener(ProgramStarted(program_id, options.max_samples))
-        answer: Answer | None = None
-        began = time.monotonic()
-        try:
-            found = await program.execute(session)
-            stopped_here = session.stop_reason is not StopReason.PROGRAM
-            answer = replace(
-                found,
-                stop_reason=session.stop_reason if stopped_here else found.stop_reason,
-                usage=session.account.usage,
-                num_samples=session.knob.done,
-                duration_s=time.monotonic() - began,
+        with self._entered(program_id, options) as (place, arrival_time):
+            session = ProgramSession(
+                program_id=program_id,
+                question=question,
+                replicas=self.replicas,
+                dispatcher=self.dispatcher,
+                place=place,
+                reader=self.reader,
+                allocator=allocator,
+                cap=options.max_samples,
+                sampling=replace(overlaid(options.sampling, question.sampling), seed=None),
+                seed=options.seed if question.sampling.seed is None else question.sampling.seed,
+                listener=listener,
+                vote_prior=options.vote_prior,
+                priority=options.priority,
             )
-            return answer
-        except (EngineError, ExceptionGroup) as error:
-            cause = engine_error_in(error)
-            if cause is None:
-                raise
-            raise ProgramFailed(question.id, cause, session.account.usage) from cause
+            listener(ProgramStarted(program_id, options.max_samples, type(program).__name__, options.tenant))
+            answer: Answer | None = None
+            try:
+                run = self._runs[program_id] = ProgramRun(session, program)
+                found = await run.answer(deadline_of(options, arrival_time))
+                answer = completed(found, run, arrival_time)
+                return answer
+            except (EngineError, ExceptionGroup) as error:
+                cause = engine_error_in(error)
+                if cause is None:
+                    raise
+                raise ProgramFailed(question.id, cause, session.account.usage) from cause
+            finally:
+                listener(ProgramEnded(program_id, answer))
+
+    @contextmanager
+    def _entered(self, program_id: str, options: Options) -> Iterator[tuple[Place, float]]:
+        """A program's place in line, and when it arrived."""
+        if program_id in self._runs:
+            raise InputError(f"a program called {program_id!r} runs already; another name was expected")
+        arrival_time = now()
+        place = self.dispatcher.enter(program_id)
+        try:
+            yield place, arrival_time
         finally:
+            self._runs.pop(program_id, None)
             self.dispatcher.leave(place)
-            listener(ProgramEnded(program_id, answer))
 
 
-def both(first: Listener, second: Listener) -> Listener:
-    def tell(event: Event) -> None:
-        first(event)
-        second(event)
-
-    return tell
+RELAY = "relay"
+"""What a request that is passed through is called, where a program's name is expected."""
 
 
-def engine_error_in(error: Exception) -> EngineError | None:
-    """The engine's error that ``error`` is or, for a task group of the program's own, consists of."""
-    if isinstance(error, ExceptionGroup):
-        ours, others = error.split(EngineError)
-        return engine_error_in(ours.exceptions[0]) if ours is not None and others is None else None
-    return error if isinstance(error, EngineError) else None
+class Relay:
+    """A request that is passed through: it can be ended as a program can."""
+
+    def __init__(self, program_id: str, deadline: float | None) -> None:
+        self.program_id = program_id
+        self._limit = asyncio.timeout_at(deadline)
+        self._ended_by: StopReason | None = None
+        self._is_open = False
+
+    def end(self, reason: StopReason) -> bool:
+        if not self._is_open or self._ended_by is not None:
+            return False
+        self._ended_by = reason
+        self._limit.reschedule(now())
+        return True
+
+    @asynccontextmanager
+    async def limited(self) -> AsyncIterator[None]:
+        try:
+            async with self._limit:
+                self._is_open = True
+                try:
+                    yield
+                finally:
+                    self._is_open = False
+        except TimeoutError as error:
+            if not self._limit.expired():
+                raise
+            raise ProgramStopped(self.program_id, self._ended_by or StopReason.DEADLINE) from error
+
+
+def deadline_of(options: Options, arrival_time: float) -> float | None:
+    return None if options.deadline_s is None else arrival_time + options.deadline_s
+
+
+def completed(found: Answer, run: ProgramRun, arrival_time: float) -> Answer:
+    """A program's answer with what the runtime knows of its run."""
+    session, account = run.session, run.session.account
+    end_time = now()
+    allocators_word = session.stop_reason if session.stop_reason is not StopReason.PROGRAM else found.stop_reason
+    started_time = end_time if account.first_start_time is None else account.first_start_time
+    return replace(
+        found,
+        stop_reason=run.ended_by or allocators_word,
+        usage=account.usage,
+        num_samples=session.knob.done,
+        duration_s=end_time - arrival_time,
+        queue_s=started_time - arrival_time,
+    )
 
 
 def overlaid(base: Sampling, over: Sampling) -> Sampling:
