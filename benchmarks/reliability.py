@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
@@ -16,9 +17,8 @@ import orjson
 from benchmarks.stop_rules import CAPS
 from dynasor.calibration import Reliability, reliability
 from dynasor.calibration.prior import fit_prior
-from dynasor.calibration.reliability import predictions
-from dynasor.calibration.walks import shuffled_walks
-from dynasor.certainty import UNIFORM
+from dynasor.calibration.walks import Walk, shuffled_walks
+from dynasor.certainty import UNIFORM, VotePrior
 from dynasor.replay import Trace, read_trace
 
 Pair = tuple[Reliability, Reliability]
@@ -32,7 +32,11 @@ def measure(trace: Trace, cap: int, shuffles: int = 10, seed: int = 0) -> Pair:
         shuffled_walks(part, cap, "majority", shuffles, seed) for part in (questions[:half], questions[half:])
     )
     prior = fit_prior(learned_from)
-    return reliability(predictions(seen, UNIFORM)), reliability(predictions(seen, prior))
+    return under(UNIFORM, seen), under(prior, seen)
+
+
+def under(prior: VotePrior, seen: Sequence[Walk]) -> Reliability:
+    return reliability(foretold for walk in seen for foretold in walk.course(prior).predictions())
 
 
 def plot(measured: dict[str, Pair], path: Path) -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from dynasor.calibration import Learned, with_labels, without_labels
+from dynasor import calibration
+from dynasor.calibration import Learned, ShuffledSamples, WatchedRuns
 from dynasor.calibration.sweep import sweep
 from dynasor.calibration.walks import shuffled_walks, walk
 from dynasor.certainty import UNIFORM
@@ -17,6 +18,14 @@ from dynasor.scheduling import Agreement
 from tests.calibration.populations import questions
 
 CAP = 12
+
+
+def without_labels(recorded: list[RecordedQuestion], cap: int, target_agreement: float) -> Learned:
+    return calibration.without_labels(ShuffledSamples(recorded, cap), target_agreement)
+
+
+def with_labels(recorded: list[RecordedQuestion], cap: int, max_loss: float) -> Learned:
+    return calibration.with_labels(ShuffledSamples(recorded, cap), max_loss)
 
 
 def rule_of(learned: Learned) -> Agreement:
@@ -58,7 +67,8 @@ def test_a_weaker_promise_saves_more() -> None:
 def test_with_labels_little_accuracy_is_lost_on_unseen_questions() -> None:
     learned = with_labels(questions(400, CAP, seed=5), CAP, max_loss=0.03)
     unseen = shuffled_walks(questions(600, CAP, seed=6), CAP, "majority", 3, 0)
-    rules = list(sweep(unseen, learned.prior, learned.rule.min_share))
+    min_share = learned.rule.min_share
+    rules = list(sweep([walk.course(learned.prior, min_share) for walk in unseen], min_share))
     reached = max((rule for rule in rules if rule.max_change <= learned.rule.max_change), key=lambda rule: rule.saved)
     assert reached.harmed - reached.helped <= 0.03
     assert learned.rule.saved > 0.3
@@ -118,7 +128,7 @@ def test_questions_where_nothing_ever_changes_stop_at_once() -> None:
 def test_a_sweep_says_what_stopping_there_does() -> None:
     """Each rule of the sweep, replayed sample by sample, comes to the same numbers."""
     walks = shuffled_walks(questions(40, CAP, seed=10), CAP, "majority", 4, 0)
-    for rule in list(sweep(walks, UNIFORM))[::25]:
+    for rule in list(sweep([each.course(UNIFORM) for each in walks]))[::25]:
         stops = [
             next((i for i, lead in enumerate(each.leads) if 1 - lead.agreement(CAP) <= rule.max_change), CAP - 1)
             for each in walks

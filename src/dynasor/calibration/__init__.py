@@ -1,6 +1,17 @@
 """Calibration: from recorded samples to a profile, which says how sure is sure enough."""
 
 from dynasor.calibration.calibrate import Learned, with_labels, without_labels
+from dynasor.calibration.evidence import Evidence, ShuffledSamples, WatchedRuns
 from dynasor.calibration.reliability import Decile, Reliability, reliability
 
-__all__ = ["Decile", "Learned", "Reliability", "reliability", "with_labels", "without_labels"]
+__all__ = [
+    "Decile",
+    "Evidence",
+    "Learned",
+    "Reliability",
+    "ShuffledSamples",
+    "WatchedRuns",
+    "reliability",
+    "with_labels",
+    "without_labels",
+]

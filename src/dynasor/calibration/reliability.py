@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from dynasor.calibration.walks import Walk
-from dynasor.certainty import VotePrior
 from dynasor.vocabulary import JSON
 
 DECILES = 10
@@ -45,11 +43,3 @@ def reliability(predictions: Iterable[tuple[float, bool]]) -> Reliability:
     total = sum(decile.times for decile in deciles)
     error = sum(abs(each.predicted - each.observed) * each.times for each in deciles) / max(1, total)
     return Reliability(deciles, error)
-
-
-def predictions(walks: Iterable[Walk], prior: VotePrior) -> Iterable[tuple[float, bool]]:
-    """What agreement predicted at every place of the walks before their caps, and whether the answer was kept."""
-    for walk in walks:
-        for lead, kept in zip(walk.leads[:-1], walk.kept, strict=False):
-            if lead.leader:
-                yield lead.agreement(walk.cap, prior), kept

@@ -6,12 +6,12 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dynasor.certainty import ChosenBy, Lead
+from dynasor.calibration.courses import Course, Marks
+from dynasor.certainty import ChosenBy, Lead, VotePrior, hope
 from dynasor.programs import ReadAnswer, Votes
 from dynasor.replay.traces import RecordedQuestion, RecordedSample
+from dynasor.scheduling import Agreement
 from dynasor.vocabulary import VoteCounts
-
-Marks = tuple[bool | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,24 @@ class Walk:
     @property
     def cap(self) -> int:
         return len(self.leads)
+
+    def course(self, prior: VotePrior, min_share: float = 0.0) -> Course:
+        """This walk as ``Agreement`` sees it with this ``prior``, giving up the hopeless if there is a ``min_share``."""
+        return Course(
+            question=self.question,
+            risks=tuple(1 - lead.agreement(self.cap, prior) for lead in self.leads),
+            costs=tuple(range(1, self.cap + 1)),
+            kept=self.kept,
+            right=self.right,
+            gives_up_at=self._gives_up_at(min_share),
+        )
+
+    def _gives_up_at(self, min_share: float) -> int:
+        if min_share:
+            for place, counts in enumerate(self.counts[:-1]):
+                if hope(counts, self.cap, min_share) <= Agreement().max_hope:
+                    return place
+        return self.cap - 1
 
 
 def walk(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dynasor.calibration import Learned, with_labels, without_labels
+from dynasor.calibration import Evidence, Learned, ShuffledSamples, WatchedRuns, with_labels, without_labels
 from dynasor.cli import options
 from dynasor.errors import InputError
 from dynasor.profile import Expected, Profile, Promise
-from dynasor.programs import chosen_by
-from dynasor.replay import Trace, read_trace
+from dynasor.programs import chosen_by, is_exchangeable
+from dynasor.replay import Trace, read_runs, read_trace
 from dynasor.scheduling import Agreement
 from dynasor.vocabulary import JSON
 
@@ -27,7 +28,8 @@ def calibrate(
         Path,
         typer.Argument(
             metavar="SAMPLES",
-            help="Recorded samples: a trace, or what `dynasor batch --allocator fixed --keep-samples` wrote.",
+            help="Recorded samples: a trace, or what `dynasor batch --keep-samples` wrote with --allocator fixed, for "
+            "trees and chains with --allocator watch.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The profile to write, for --profile.")],
@@ -61,33 +63,66 @@ def calibrate(
     if max_loss is not None and target_agreement is not None:
         raise InputError("--max-loss calibrates with labels, --target-agreement without; choose one")
     options.check_can_be_written(output, {"the samples": samples})
-    trace = read_trace(samples)
-    cap = max_samples or max(len(question.samples) for question in trace.questions)
-    check_cap(trace, cap)
-    program = program or trace.program or "self-consistency"
-    by = chosen_by(program)
+    recorded = read_recorded(samples, program, max_samples, shuffles, seed)
     if max_loss is not None:
-        learned = with_labels(trace.questions, cap, max_loss, 1 - confidence, by=by, shuffles=shuffles, seed=seed)
+        learned = with_labels(recorded.evidence, max_loss, 1 - confidence)
         promise = Promise("accuracy", max_loss, confidence)
     else:
         target = TARGET_AGREEMENT if target_agreement is None else target_agreement
-        learned = without_labels(trace.questions, cap, target, by=by, shuffles=shuffles, seed=seed)
+        learned = without_labels(recorded.evidence, target)
         promise = Promise("agreement", target)
     profile = Profile(
-        model=model or trace.model or needed("model", samples),
-        dataset=dataset or trace.dataset or trace.name,
-        program=program,
-        max_samples=cap,
+        model=model or recorded.model or needed("model", samples),
+        dataset=dataset or recorded.dataset or samples.name,
+        program=recorded.program,
+        max_samples=recorded.max_samples,
         allocator=allocator_of(learned),
         promise=promise,
         expected=expected_of(learned, has_labels=max_loss is not None),
-        evidence=evidence_of(learned, seed),
+        evidence=evidence_of(learned, recorded.how),
     )
     profile.save(output)
     if as_json:
         typer.echo(orjson.dumps(profile.to_json(), option=orjson.OPT_INDENT_2))
     else:
         show(profile, learned, output)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a file of recorded samples or runs holds: evidence, where it is from, and how it is gone through."""
+
+    evidence: Evidence
+    model: str | None
+    dataset: str | None
+    program: str
+    max_samples: int
+    how: JSON
+
+
+def read_recorded(path: Path, program: str | None, max_samples: int | None, shuffles: int, seed: int) -> Recorded:
+    """Samples that may come in any order are shuffled; other programs tell their own course."""
+    trace = read_trace(path)
+    program = program or trace.program or "self-consistency"
+    if not is_exchangeable(program):
+        return read_watched(path, program, max_samples)
+    cap = max_samples or max(len(question.samples) for question in trace.questions)
+    check_cap(trace, cap)
+    evidence = ShuffledSamples(trace.questions, cap, by=chosen_by(program), shuffles=shuffles, seed=seed)
+    dataset = trace.dataset or trace.name
+    return Recorded(evidence, trace.model, dataset, program, cap, {"shuffles": shuffles, "seed": seed})
+
+
+def read_watched(path: Path, program: str, max_samples: int | None) -> Recorded:
+    runs = read_runs(path)
+    caps = {run.max_samples for run in runs.runs}
+    if len(caps) > 1 or max_samples not in (None, *caps):
+        known = ", ".join(map(str, sorted(caps)))
+        raise InputError(
+            f"{path} was run to a cap of {known}, and --max-samples is {max_samples}; a program whose units depend on "
+            "each other is calibrated for the one cap that it was run to"
+        )
+    return Recorded(WatchedRuns(runs.runs), runs.model, runs.dataset, program, caps.pop(), {})
 
 
 def needed(name: str, samples: Path) -> str:
@@ -105,7 +140,8 @@ def check_cap(trace: Trace, cap: int) -> None:
 
 
 def allocator_of(learned: Learned) -> Agreement:
-    return Agreement(learned.rule.max_change, min_share=learned.rule.min_share, prior=learned.prior)
+    rule = learned.rule
+    return Agreement(rule.max_change, min_share=rule.min_share, prior=learned.prior, max_chain_change=rule.max_change)
 
 
 def expected_of(learned: Learned, *, has_labels: bool) -> Expected:
@@ -113,11 +149,10 @@ def expected_of(learned: Learned, *, has_labels: bool) -> Expected:
     return Expected(rule.saved, rule.kept, *((rule.harmed, rule.helped) if has_labels else ()))
 
 
-def evidence_of(learned: Learned, seed: int) -> JSON:
+def evidence_of(learned: Learned, how: JSON) -> JSON:
     return {
         "questions": learned.questions,
-        "shuffles": learned.shuffles,
-        "seed": seed,
+        **how,
         "reliability": learned.reliability.to_json(),
         "frontier": [
             {
@@ -142,7 +177,7 @@ def show(profile: Profile, learned: Learned, output: Path) -> None:
     rule = profile.allocator
     gives_up = f", give up below a share of {rule.min_share:.0%}" if rule.min_share else ""
     console.print(f"rule        stop at a chance of change of {rule.max_change:.4f}{gives_up}")
-    console.print(f"evidence    {learned.questions} questions, {learned.max_samples} samples each")
+    console.print(f"evidence    {learned.questions} questions, a cap of {profile.max_samples}")
     console.print(reliability_table(learned))
 
 

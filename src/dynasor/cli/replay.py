@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from dynasor.calibration import without_labels
+from dynasor.calibration import ShuffledSamples, without_labels
 from dynasor.cli import options
 from dynasor.cli.budget import points
 from dynasor.errors import InputError
@@ -89,7 +89,7 @@ def replay(
 
 def learn(questions: Sequence[RecordedQuestion], cap: int, target_agreement: float) -> Contender:
     """What ``dynasor calibrate`` would learn from ``questions``."""
-    learned = without_labels(questions, cap, target_agreement)
+    learned = without_labels(ShuffledSamples(questions, cap), target_agreement)
     rule = learned.rule
     allocator = Agreement(rule.max_change, min_share=rule.min_share, prior=learned.prior)
     return Contender(CALIBRATED, allocator, learned.prior)

@@ -78,6 +78,11 @@ def missing(parameter: Parameter, who: str) -> str:
     return f"{who} needs a value for {parameter.name}"
 
 
+def is_exchangeable(program: str) -> bool:
+    """Whether the samples of ``program`` do not depend on each other, and may come in any order."""
+    return program in CHOSEN_BY
+
+
 def chosen_by(program: str) -> ChosenBy:
     """How ``program`` chooses its answer. InputError if its samples depend on each other, or it is not ours."""
     if program not in CHOSEN_BY:
@@ -96,6 +101,7 @@ __all__ = [
     "Session",
     "Votes",
     "chosen_by",
+    "is_exchangeable",
     "load_program",
     "make_program",
 ]

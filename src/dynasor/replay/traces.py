@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
@@ -26,8 +26,18 @@ from dynasor.vocabulary import JSON
 GZIP_MAGIC = b"\x1f\x8b"
 ORIGIN = ("model", "dataset", "program")
 ENDINGS = (".gz", ".jsonl", ".json")
+Origin = tuple[str | None, str | None, str | None]
+"""What a file's lines say of model, dataset and program; None where they do not, or differ."""
 CHARS_PER_TOKEN = 4
 """A rule of thumb for English and code, for traces that recorded no tokens."""
+
+
+class WithId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Item = TypeVar("Item", bound=WithId)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +96,31 @@ class Trace:
 
 def read_trace(path: Path) -> Trace:
     """Read a whole trace. Raises InputError with file, line and what was expected."""
+    questions, origin = read_lines(path, _question)
+    return Trace(_name_of(path), questions, *origin)
+
+
+def read_lines(path: Path, read: Callable[[JSON], Item]) -> tuple[tuple[Item, ...], Origin]:
+    """What ``read`` makes of each line, and what all lines say of model, dataset and program. InputError with file,
+    line and what was expected, also where an id comes twice."""
     lines: dict[str, int] = {}
-    questions = []
+    items = []
     origins = set()
     for number, line in _lines(path):
         try:
             value = _object(line)
-            question = _question(value)
-            if question.id in lines:
-                raise _Unreadable(f"the id {question.id!r} was used before, on line {lines[question.id]}")
-        except _Unreadable as problem:
+            item = read(value)
+            if item.id in lines:
+                raise Unreadable(f"the id {item.id!r} was used before, on line {lines[item.id]}")
+        except Unreadable as problem:
             raise InputError(f"{path}:{number}: {problem}") from None
-        lines[question.id] = number
-        questions.append(question)
+        lines[item.id] = number
+        items.append(item)
         origins.add(tuple(value.get(key) for key in ORIGIN))
-    if not questions:
-        raise InputError(f'{path}: the file has no questions; one JSON object a line with "id", "samples" was expected')
-    return Trace(_name_of(path), tuple(questions), *(_agreed(origins, place) for place in range(len(ORIGIN))))
+    if not items:
+        raise InputError(f"{path}: the file has no questions; one JSON object a line was expected")
+    model, dataset, program = (_agreed(origins, place) for place in range(len(ORIGIN)))
+    return tuple(items), (model, dataset, program)
 
 
 def _agreed(origins: set[tuple[str | None, ...]], place: int) -> str | None:
@@ -137,7 +155,7 @@ def _unpacked(path: Path, content: bytes) -> bytes:
         raise InputError(f"{path}: the gzip file is damaged or not whole: {error}") from None
 
 
-class _Unreadable(Exception):
+class Unreadable(Exception):
     """What is wrong with a line; the caller knows which."""
 
 
@@ -145,50 +163,50 @@ def _object(line: bytes) -> JSON:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise _Unreadable(f"this is not JSON ({error}); one JSON object a line was expected") from None
+        raise Unreadable(f"this is not JSON ({error}); one JSON object a line was expected") from None
     if not isinstance(value, dict):
-        raise _Unreadable(f"this is {_kind(value)}; a JSON object was expected")
+        raise Unreadable(f"this is {_kind(value)}; a JSON object was expected")
     for key in ORIGIN:
-        _field(dict.fromkeys(ORIGIN) | value, key, "a string or null", str, NoneType)
+        field_of(dict.fromkeys(ORIGIN) | value, key, "a string or null", str, NoneType)
     return value
 
 
 def _question(value: JSON) -> RecordedQuestion:
-    id = _field(value, "id", "a string", str, int)
-    samples = _field(value, "branches" if "branches" in value else "samples", "a list", list)
+    id = field_of(value, "id", "a string", str, int)
+    samples = field_of(value, "branches" if "branches" in value else "samples", "a list", list)
     if not samples:
-        raise _Unreadable('"samples" is empty; at least one sample was expected')
+        raise Unreadable('"samples" is empty; at least one sample was expected')
     return RecordedQuestion(str(id), tuple(_sample(number, each) for number, each in enumerate(samples, 1)))
 
 
 def _sample(number: int, value: object) -> RecordedSample:
     if not isinstance(value, dict):
-        raise _Unreadable(f'sample {number} is {_kind(value)}; an object with "answer" was expected')
+        raise Unreadable(f'sample {number} is {_kind(value)}; an object with "answer" was expected')
     known = UNKNOWN | value
     try:
         return RecordedSample(
-            answer=_field(value, "answer", "a string or null", str, NoneType),
-            correct=_field(known, "correct", "true, false or null", bool, NoneType),
+            answer=field_of(value, "answer", "a string or null", str, NoneType),
+            correct=field_of(known, "correct", "true, false or null", bool, NoneType),
             tokens=_length(known, "tokens"),
             chars=_length(known, "chars"),
-            reward=_field(known, "reward", "a number or null", int, float, NoneType),
+            reward=field_of(known, "reward", "a number or null", int, float, NoneType),
         )
-    except _Unreadable as problem:
-        raise _Unreadable(f"sample {number}: {problem}") from None
+    except Unreadable as problem:
+        raise Unreadable(f"sample {number}: {problem}") from None
 
 
 def _length(value: JSON, key: str) -> int | None:
-    length: int | None = _field(value, key, "a whole number or null", int, NoneType)
+    length: int | None = field_of(value, key, "a whole number or null", int, NoneType)
     if length is not None and length < 0:
-        raise _Unreadable(f'"{key}" is {length}; at least 0 was expected')
+        raise Unreadable(f'"{key}" is {length}; at least 0 was expected')
     return length
 
 
-def _field(value: JSON, key: str, expected: str, *kinds: type) -> Any:
+def field_of(value: JSON, key: str, expected: str, *kinds: type) -> Any:
     if key not in value:
-        raise _Unreadable(f'"{key}" is missing; {expected} was expected')
+        raise Unreadable(f'"{key}" is missing; {expected} was expected')
     if type(value[key]) not in kinds:
-        raise _Unreadable(f'"{key}" is {_kind(value[key])}; {expected} was expected')
+        raise Unreadable(f'"{key}" is {_kind(value[key])}; {expected} was expected')
     return value[key]
 
 

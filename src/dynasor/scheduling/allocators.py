@@ -192,12 +192,18 @@ def stability_threshold(threshold: float = 1.0, detect_at: int = 2) -> Threshold
     return Threshold({STABILITY: threshold}, detect_at, check_every=1)
 
 
+def watch() -> Agreement:
+    """Unit by unit to the cap, never stopping what may still change: what ``dynasor calibrate`` learns from."""
+    return Agreement(max_change=0.0, max_chain_change=0.0)
+
+
 ALLOCATORS: Mapping[str, Callable[..., Allocator]] = {
     "agreement": Agreement,
     "worth": Worth,
     "threshold": entropy_threshold,
     "stability": stability_threshold,
     "fixed": Fixed,
+    "watch": watch,
     "length": Length,
     "adaptive-consistency": AdaptiveConsistency,
     "esc": EarlyStopping,
