@@ -10,12 +10,14 @@ from dynasor.vocabulary import Answer, Certaindex, RequestKind
 
 @dataclass(frozen=True, slots=True)
 class ProgramStarted:
-    """A program arrived; it may still wait for its first request to start."""
+    """A program arrived; it may still wait for its first request to start. ``max_tokens`` bounds one of its samples
+    (None: the engine does)."""
 
     program_id: str
     cap: int
     program: str = ""
     tenant: str = ""
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,18 @@ class ProgramEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Relayed:
+    """A request that was passed through is answered: with HTTP ``status``, the first of it after ``first_byte_s`` from
+    the start of its turn, and with as many tokens as the engine says it read and produced."""
+
+    program_id: str
+    status: int
+    first_byte_s: float
+    prompt_tokens: int
+    num_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class DriftSuspected:
     """Of ``audited`` programs that ran to their cap, stopping early would have ``changed`` so many answers; the
     profile in use allows a share of ``allowed``."""
@@ -81,7 +95,16 @@ class DriftSuspected:
     allowed: float
 
 
-Event = ProgramStarted | RequestStarted | RequestEnded | TextShown | CertaindexMeasured | ProgramEnded | DriftSuspected
+Event = (
+    ProgramStarted
+    | RequestStarted
+    | RequestEnded
+    | TextShown
+    | CertaindexMeasured
+    | ProgramEnded
+    | Relayed
+    | DriftSuspected
+)
 Listener = Callable[[Event], None]
 
 

@@ -13,7 +13,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from dynasor.engines.openai import OpenAIEngine
-from dynasor.engines.protocol import EngineInfo
+from dynasor.engines.protocol import EngineInfo, Forwarded
 from dynasor.errors import EngineFailed, EngineUnreachable, InputError
 from dynasor.models.formats import PROBE
 from dynasor.vocabulary import Delta, Message, Request
@@ -135,6 +135,13 @@ class EmbeddedEngine:
         client = self._entered()
         async with self._obituary_for_errors():
             return await client.end_thinking(request_id)
+
+    @asynccontextmanager
+    async def forward(self, path: str, body: bytes) -> AsyncIterator[Forwarded]:
+        """Post a request that somebody else wrote; see ``Forwards``."""
+        client = self._entered()
+        async with self._obituary_for_errors(), client.forward(path, body) as answer:
+            yield answer
 
     @asynccontextmanager
     async def _obituary_for_errors(self) -> AsyncIterator[None]:

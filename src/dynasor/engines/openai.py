@@ -6,7 +6,8 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -173,6 +174,23 @@ class OpenAIEngine:
             return False
         return isinstance(answer, dict) and answer.get("success") is True
 
+    @asynccontextmanager
+    async def forward(self, path: str, body: bytes) -> AsyncIterator[ForwardedResponse]:
+        """Post a request that somebody else wrote; see ``Forwards``."""
+        try:
+            response = await self._entered().post(f"{self._address.api}/{path}", data=body, allow_redirects=False)
+        except TRANSPORT_ERRORS as error:
+            raise self._blame.of_transport(error).error from error
+        try:
+            yield ForwardedResponse(response, self._blame, path)
+        finally:
+            response.close()
+
+    def _entered(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise InputError(f"{self!r} was left; its connections are closed")
+        return self._session
+
     async def _ask(self, url: str, body: JSON) -> Any:
         """The JSON that a call without a stream answers with.
 
@@ -236,11 +254,10 @@ class OpenAIEngine:
         raise AssertionError("unreachable")
 
     async def _attempt(self, method: str, url: str, body: JSON | None) -> aiohttp.ClientResponse | Failure:
-        if self._session is None:
-            raise InputError(f"{self!r} was left; its connections are closed")
+        session = self._entered()
         data = None if body is None else orjson.dumps(body)
         try:
-            response = await self._session.request(method, url, data=data, allow_redirects=False)
+            response = await session.request(method, url, data=data, allow_redirects=False)
             if response.status == 200:
                 return response
             async with response:
@@ -282,3 +299,20 @@ class OpenAIEngine:
         if self._address.is_loopback:
             return aiohttp.TCPConnector(limit=0, force_close=True)
         return aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
+
+
+class ForwardedResponse:
+    """See ``Forwarded``."""
+
+    def __init__(self, response: aiohttp.ClientResponse, blame: Blame, path: str) -> None:
+        self.status = response.status
+        self.content_type = response.headers.get("Content-Type", "application/json")
+        self._content = response.content
+        self._blame = blame
+        self._path = path
+
+    async def receive(self) -> bytes:
+        try:
+            return await self._content.readany()
+        except TRANSPORT_ERRORS as error:
+            raise self._blame.of_break(error, self._path, 0) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -65,4 +66,30 @@ class EndsThinking(Protocol):
         the engine took it, which changes nothing for a model that thinks no more; False if it cannot, or if
         there is no such request now. Raises ``EngineError`` and its children.
         """
+        ...
+
+
+class Forwarded(Protocol):
+    """An engine's own answer to a request that was forwarded to it, as it comes."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status, whichever it is."""
+        ...
+
+    @property
+    def content_type(self) -> str: ...
+
+    async def receive(self) -> bytes:
+        """The bytes that are there, once there are any; none at the end. Raises ``EngineError`` and its children."""
+        ...
+
+
+@runtime_checkable
+class Forwards(Protocol):
+    """What engines behind an HTTP API can do besides: answer a request that somebody else wrote."""
+
+    def forward(self, path: str, body: bytes) -> AbstractAsyncContextManager[Forwarded]:
+        """Post ``body`` to ``path`` under the API's root, once; leaving the block before the end aborts it in the
+        engine. Raises ``EngineError`` and its children."""
         ...

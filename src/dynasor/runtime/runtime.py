@@ -84,7 +84,9 @@ class Runtime:
         self.listener = listener
         self.watch = watch
         self.replicas = Replicas(engines)
-        self.dispatcher = Dispatcher(Scheduler(concurrency, POLICIES[policy]))
+        self.dispatcher = Dispatcher(Scheduler(POLICIES[policy]))
+        for name in self.replicas.names:
+            self.dispatcher.add_replica(name, concurrency)
         self._runs: dict[str, ProgramRun | Relay] = {}
         self._numbers = itertools.count()
 
@@ -190,7 +192,15 @@ class Runtime:
                 vote_prior=options.vote_prior,
                 priority=options.priority,
             )
-            listener(ProgramStarted(program_id, options.max_samples, type(program).__name__, options.tenant))
+            listener(
+                ProgramStarted(
+                    program_id,
+                    options.max_samples,
+                    type(program).__name__,
+                    options.tenant,
+                    session.sampling.max_tokens,
+                )
+            )
             answer: Answer | None = None
             try:
                 run = self._runs[program_id] = ProgramRun(session, program)
