@@ -6,17 +6,19 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from dynasor.answers import AnswerReader
 from dynasor.batch.even_split import compare_with_even_split
+from dynasor.batch.looks import Looks
 from dynasor.batch.questions import LineFormat, QuestionFile
 from dynasor.batch.results import Manifest, ResultFile, answer_record, failure_record, openai_line
 from dynasor.batch.summary import ArmSummary, EvenAllocation, compare, replay_even_allocations
 from dynasor.engines.protocol import Engine
 from dynasor.errors import EngineFailed, EngineRejected, EngineUnreachable, InputError, ProgramFailed, first_cause
 from dynasor.events import Listener, ignore
-from dynasor.programs import Program
+from dynasor.programs import Program, is_exchangeable
 from dynasor.runtime import DriftWatch, Options, Runtime
 from dynasor.scheduling import Allocator, Budget, BudgetedProgram, BudgetKeeper, BudgetUnit, Fixed
 from dynasor.vocabulary import JSON, Answer, Question, Usage
@@ -70,6 +72,11 @@ class BatchJob:
     watch: DriftWatch | None = None
     """Of the arm that is not the baseline, when a profile tells it when to stop."""
     keep_samples: bool = False
+    """Write every sample down, and of a program whose units depend on each other what it went through."""
+
+    @property
+    def program_name(self) -> str:
+        return str(self.fingerprint.get("--program"))
 
     def arms(self) -> list[Arm]:
         """The baseline, if asked for, goes first, into ``OUT.fixed.jsonl`` beside the output."""
@@ -198,15 +205,16 @@ class ArmRun:
 
     async def _work_on(self, question: Question, results: ResultFile) -> None:
         allocator = self.arm.allocator if self.keeper is None else self.keeper.allocator()
+        looks = Looks()
         try:
-            answer = await self._answer(question, allocator)
+            answer = await self._answer(question, allocator, looks)
         except ProgramFailed as failure:
             close(allocator, failure.usage, 0)
             await self._judge_failure(question, failure, results)
             return
         bids = close(allocator, answer.usage, answer.num_samples)
         suspects, self._suspects = self._suspects, []
-        for outcome in (*suspects, Outcome(await self._record(question, answer) | bids, answer)):
+        for outcome in (*suspects, Outcome(await self._record(question, answer, looks) | bids, answer)):
             await self._write(outcome, results)
 
     async def _judge_failure(self, question: Question, failure: ProgramFailed, results: ResultFile) -> None:
@@ -235,26 +243,27 @@ class ArmRun:
         self.summary.add(outcome.record)
         self.report(self.arm, self.summary)
 
-    async def _answer(self, question: Question, allocator: Allocator) -> Answer:
+    async def _answer(self, question: Question, allocator: Allocator, looks: Looks) -> Answer:
         """Run the program, once more if the engine broke under it: an engine that died is unreachable the
         second time, which ends the run instead of failing every question in flight."""
         job = self.job
         try:
-            return await self.runtime.run(question, job.program(), allocator, job.options)
+            return await self.runtime.run(question, job.program(), allocator, job.options, listener=looks.hear)
         except ProgramFailed as failure:
             if not isinstance(failure.__cause__, EngineFailed):
                 raise
             spent = failure.usage
         if isinstance(allocator, BudgetedProgram):
             allocator.start_over(spent.produced)
+        looks.begin_again()
         try:
-            answer = await self.runtime.run(question, job.program(), allocator, job.options)
+            answer = await self.runtime.run(question, job.program(), allocator, job.options, listener=looks.hear)
         except ProgramFailed as failure:
             failure.usage += spent
             raise
         return replace(answer, usage=answer.usage + spent)
 
-    async def _record(self, question: Question, answer: Answer) -> JSON:
+    async def _record(self, question: Question, answer: Answer, looks: Looks) -> JSON:
         reference = question.reference
         correct = None if reference is None else await self._matches(answer.text, reference)
         record = answer_record(question, answer, correct)
@@ -268,7 +277,11 @@ class ArmRun:
                 }
                 for branch in answer.branches
             ]
-            record |= {"model": self.model, "program": self.job.fingerprint.get("--program")}
+            program = self.job.program_name
+            record |= {"model": self.model, "program": program, "max_samples": self.job.options.max_samples}
+            if not is_exchangeable(program):
+                is_right = None if reference is None else partial(self._matches, reference=reference)
+                record["looks"] = await looks.record(answer, self.reader, is_right)
         return record
 
     async def _matches(self, answer: str | None, reference: str) -> bool:
