@@ -100,7 +100,7 @@ def test_our_count_is_the_engines_count(
             assert not engine.live
             assert not runtime.dispatcher.scheduler.running
             assert not runtime.dispatcher.scheduler.waiting
-            assert not runtime.dispatcher.scheduler.paused
+            assert not runtime.dispatcher.scheduler.programs
             assert engine.most_live <= concurrency
 
     asyncio.run(asyncio.wait_for(scenario(), 30))

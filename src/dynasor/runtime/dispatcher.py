@@ -4,66 +4,129 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from dynasor.scheduling import Scheduler, Ticket
+from dynasor.scheduling import ProgramEntry, Scheduler, Ticket, WaitingProgram
+from dynasor.scheduling.ticket import USUAL_PROMPT_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A program's place in the order of arrival."""
+    """A program's place with the dispatcher."""
 
     program_id: str
-    number: int
-    arrival_time: float
+
+
+@dataclass(slots=True)
+class Decisions:
+    """What deciding has cost so far: how often the scheduler was asked, how many requests it started, and how long
+    all of that took, in seconds."""
+
+    num_asked: int = 0
+    num_started: int = 0
+    spent_s: float = 0.0
 
 
 class Dispatcher:
-    """Carries out what the scheduler decides, which it asks again whenever something changed."""
+    """Carries out what the scheduler decides, which it asks again whenever something changed. It runs nothing before it
+    has a replica."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
-        self._turns: dict[str, asyncio.Future[None]] = {}
+        self.decisions = Decisions()
+        self._turns: dict[str, asyncio.Future[str]] = {}
         self._numbers = itertools.count()
         self._pausing: dict[str, set[object]] = {}
 
-    def enter(self, program_id: str) -> Place:
-        """Line up a program; its requests inherit this place."""
-        return Place(program_id, next(self._numbers), self._now())
+    def add_replica(self, name: str, capacity: int) -> None:
+        """A replica that may run ``capacity`` requests at once; also one that was removed and is healthy again."""
+        self.scheduler.add_replica(name, capacity)
+        self._start_ready()
+
+    def remove_replica(self, name: str) -> None:
+        """Start nothing there any more. Whoever has a turn there keeps it, and may fail and ask for another."""
+        self.scheduler.remove_replica(name)
+
+    def set_capacity(self, name: str, capacity: int) -> None:
+        self.scheduler.set_capacity(name, capacity)
+        self._start_ready()
+
+    def enter(
+        self,
+        program_id: str,
+        *,
+        priority: int = 0,
+        tenant: str = "",
+        deadline: float | None = None,
+        expected_tokens: float | None = None,
+    ) -> Place:
+        """Line up a program; its requests inherit this place. It must ``leave``.
+
+        Args:
+            priority: its class, strictly the smallest first.
+            tenant: whose it is, for fairness.
+            deadline: when its answer is due, on the event loop's clock.
+            expected_tokens: what it will take, if a profile knows.
+        """
+        number = next(self._numbers)
+        self.scheduler.enter(
+            ProgramEntry(program_id, number, _now(), priority, tenant, deadline, expected_tokens=expected_tokens)
+        )
+        return Place(program_id)
 
     def leave(self, place: Place) -> None:
+        """The program is over; nothing of it waits or runs any more."""
         self._pausing.pop(place.program_id, None)
-        self._resume(place)
+        self.scheduler.leave(place.program_id)
+        self._start_ready()
+
+    def expect(self, place: Place, remaining: float) -> None:
+        """The program is expected to take so many tokens from here on."""
+        self.scheduler.expect(place.program_id, remaining)
 
     @asynccontextmanager
     async def turn(
-        self, place: Place, request_id: str, *, is_granted: bool = False, is_beside: bool = False
-    ) -> AsyncIterator[None]:
-        """Wait until the scheduler starts the request; the block is its run. Safe to cancel anywhere."""
-        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._turns[request_id] = started
+        self,
+        place: Place,
+        request_id: str,
+        *,
+        is_granted: bool = False,
+        is_beside: bool = False,
+        accompanies: str | None = None,
+        avoid: frozenset[str] = frozenset(),
+        prompt_tokens: int = USUAL_PROMPT_TOKENS,
+    ) -> AsyncIterator[str]:
+        """Wait until the scheduler starts the request; the block is its run, on the replica of the name that this
+        yields. Safe to cancel anywhere. The arguments are those of ``Ticket``."""
+        started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.scheduler.submit(
             Ticket(
                 request_id=request_id,
                 program_id=place.program_id,
                 number=next(self._numbers),
-                arrival_time=self._now(),
-                program_number=place.number,
-                program_arrival_time=place.arrival_time,
                 is_granted=is_granted,
                 is_beside=is_beside,
+                accompanies=accompanies,
+                avoid=avoid,
+                prompt_tokens=prompt_tokens,
             )
         )
-        self._start_ready()
+        self._turns[request_id] = started
         try:
-            await started
-            yield
-        finally:
-            self._turns.pop(request_id, None)
-            self.scheduler.remove(request_id)
             self._start_ready()
+            yield await started
+        finally:
+            del self._turns[request_id]
+            self.scheduler.remove(request_id, _now())
+            self._start_ready()
+
+    def produced(self, request_id: str, num_tokens: int) -> None:
+        """The request, which has its turn, has produced so many tokens. Tell it before the turn ends, so that the
+        scheduler knows what was served to whom; telling it earlier, too, does no harm."""
+        self.scheduler.produced(request_id, num_tokens)
 
     def pause(self, place: Place, by: object) -> None:
         """Start none of this program's grants until everyone who paused it resumes it: there is something to look
@@ -78,17 +141,26 @@ class Dispatcher:
         pausing.discard(by)
         if not pausing:
             del self._pausing[place.program_id]
-            self._resume(place)
+            self.scheduler.resume(place.program_id)
+            self._start_ready()
 
-    def _resume(self, place: Place) -> None:
-        self.scheduler.resume(place.program_id)
-        self._start_ready()
+    def waiting_order(self) -> list[WaitingProgram]:
+        """Who waits, in the scheduler's own order, and why there. It sorts, so ask for people, not at every event."""
+        return self.scheduler.waiting_order(_now())
 
     def _start_ready(self) -> None:
-        for ticket in self.scheduler.schedule(self._now()):
-            started = self._turns.get(ticket.request_id)
-            if started is not None and not started.done():
-                started.set_result(None)
+        if not self._turns:
+            return
+        began = time.perf_counter()
+        starts = self.scheduler.schedule(_now())
+        self.decisions.num_asked += 1
+        self.decisions.num_started += len(starts)
+        self.decisions.spent_s += time.perf_counter() - began
+        for start in starts:
+            started = self._turns[start.ticket.request_id]
+            if not started.done():
+                started.set_result(start.replica)
 
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

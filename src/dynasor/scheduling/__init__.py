@@ -10,10 +10,10 @@ from dynasor.scheduling.allocators import (
     make_allocator,
 )
 from dynasor.scheduling.budget import Budget, BudgetedProgram, BudgetKeeper, BudgetUnit
-from dynasor.scheduling.policies import POLICIES, Policy, fcfs, gang
+from dynasor.scheduling.policies import POLICIES, Policy
 from dynasor.scheduling.presets import PRESETS, Preset, preset
-from dynasor.scheduling.scheduler import Scheduler
-from dynasor.scheduling.ticket import Ticket
+from dynasor.scheduling.scheduler import Scheduler, WaitingProgram
+from dynasor.scheduling.ticket import ProgramEntry, Start, Ticket
 
 __all__ = [
     "ALLOCATORS",
@@ -28,12 +28,13 @@ __all__ = [
     "Fixed",
     "Policy",
     "Preset",
+    "ProgramEntry",
     "Scheduler",
+    "Start",
     "Threshold",
     "Ticket",
+    "WaitingProgram",
     "Worth",
-    "fcfs",
-    "gang",
     "make_allocator",
     "preset",
 ]

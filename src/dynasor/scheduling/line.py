@@ -1,0 +1,73 @@
+"""A program in the scheduler: its place, what it is expected to need, and its requests that wait."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from dynasor.scheduling.replicas import Replica
+from dynasor.scheduling.ticket import ProgramEntry, Ticket
+
+Waiting = list[tuple[int, str]]
+"""A heap of (number, request id). Requests that were taken out meanwhile stay in it until they come up."""
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """The requests of one program that wait. ``tickets`` is the scheduler's table of all that do.
+
+    Grants stand apart from other requests, for a paused program holds only those back.
+    """
+
+    entry: ProgramEntry
+    tickets: Mapping[str, Ticket]
+    served_before: float
+    """Tokens that the scheduler had served to all programs when this one came: what it ages by."""
+    remaining: float
+    """Tokens that it is expected to take from here on."""
+    is_paused: bool = False
+    num_waiting: int = 0
+    num_running: int = 0
+    num_tokens: float = 0.0
+    """Taken so far, by requests that are over."""
+    home: Replica | None = None
+    """Where its latest request started."""
+    cached_on: set[Replica] = field(default_factory=set)
+    _grants: Waiting = field(default_factory=list)
+    _others: Waiting = field(default_factory=list)
+
+    def add(self, ticket: Ticket) -> None:
+        heappush(self._grants if ticket.is_granted else self._others, (ticket.number, ticket.request_id))
+        self.num_waiting += 1
+
+    def next(self) -> Ticket | None:
+        """The earliest request that may start; None if none may."""
+        others = self._first(self._others)
+        grants = None if self.is_paused else self._first(self._grants)
+        if others is None or (grants is not None and grants.number < others.number):
+            return grants
+        return others
+
+    def take(self, ticket: Ticket) -> None:
+        """Take out what ``next`` gave."""
+        heappop(self._grants if ticket.is_granted else self._others)
+        self.num_waiting -= 1
+
+    def waiting(self) -> list[Ticket]:
+        """All its requests that wait, in no order."""
+        found = (self._ticket(*each) for each in (*self._grants, *self._others))
+        return [ticket for ticket in found if ticket is not None]
+
+    def _first(self, waiting: Waiting) -> Ticket | None:
+        while waiting:
+            ticket = self._ticket(*waiting[0])
+            if ticket is not None:
+                return ticket
+            heappop(waiting)
+        return None
+
+    def _ticket(self, number: int, request_id: str) -> Ticket | None:
+        """A request may be taken out and come again, under another number."""
+        ticket = self.tickets.get(request_id)
+        return ticket if ticket is not None and ticket.number == number else None
