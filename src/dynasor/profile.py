@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -59,15 +59,18 @@ class Profile:
     allocator: Agreement
     promise: Promise
     expected: Expected
+    settings: tuple[str, ...] = ()
+    """Parameters of the program that were set, as NAME=VALUE, sorted."""
     evidence: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Questions, shuffles, reliability by decile, and with labels the frontier of saving and loss."""
 
-    def check_fits(self, *, model: str, program: str, max_samples: int) -> None:
+    def check_fits(self, *, model: str, program: str, max_samples: int, settings: Sequence[str] = ()) -> None:
         """InputError if this profile is of another model, program or cap: its promise would not hold."""
         for name, mine, theirs in (
             ("model", self.model, model),
             ("program", self.program, program),
             ("max_samples", self.max_samples, max_samples),
+            ("settings", ", ".join(self.settings), ", ".join(settings)),
         ):
             if mine != theirs:
                 raise InputError(
@@ -84,12 +87,14 @@ class Profile:
             "dataset": self.dataset,
             "program": self.program,
             "max_samples": self.max_samples,
+            "settings": list(self.settings),
             "allocator": {
                 "name": "agreement",
                 "max_change": self.allocator.max_change,
                 "min_share": self.allocator.min_share,
                 "max_hope": self.allocator.max_hope,
                 "max_chain_change": self.allocator.max_chain_change,
+                "wave": self.allocator.wave,
                 "prior": list(self.allocator.prior),
             },
             "promise": promise,
@@ -137,11 +142,13 @@ class Profile:
             dataset=str(stored["dataset"]),
             program=str(stored["program"]),
             max_samples=int(stored["max_samples"]),
+            settings=tuple(stored["settings"]),
             allocator=Agreement(
                 max_change=float(allocator["max_change"]),
                 min_share=float(allocator["min_share"]),
                 max_hope=float(allocator["max_hope"]),
                 max_chain_change=float(allocator["max_chain_change"]),
+                wave=None if allocator["wave"] is None else int(allocator["wave"]),
                 prior=(leader, runner_up, rest),
             ),
             promise=Promise(**stored["promise"]),

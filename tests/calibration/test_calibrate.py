@@ -12,8 +12,8 @@ from dynasor.calibration.sweep import sweep
 from dynasor.calibration.walks import shuffled_walks, walk
 from dynasor.certainty import UNIFORM
 from dynasor.errors import InputError
+from dynasor.replay import Look, RecordedQuestion, RecordedRun, RecordedSample
 from dynasor.replay.replay import replay, standings
-from dynasor.replay.traces import RecordedQuestion, RecordedSample
 from dynasor.scheduling import Agreement
 from tests.calibration.populations import questions
 
@@ -102,7 +102,7 @@ def test_too_few_questions_for_the_promise_are_refused(number: int, target: floa
 
 
 def test_too_few_questions_for_a_bound_are_refused() -> None:
-    with pytest.raises(InputError, match=r"20 questions are too few to lose at most 1.00%.*at least 390"):
+    with pytest.raises(InputError, match=r"20 questions are too few to lose at most 1.00%.*at least 448"):
         with_labels(questions(20, CAP, seed=1), CAP, 0.01)
 
 
@@ -142,3 +142,27 @@ def test_a_walk_knows_what_was_kept_and_right() -> None:
     found = walk(0, samples, "majority", {None: False, "a": True, "b": False})
     assert found.kept == (False, False, False, True)
     assert found.right == (False, False, False, True)
+
+
+def watched(number: int, end: str) -> RecordedRun:
+    """A chain that says "a" from its second look on, always as sure, and ends with ``end``."""
+    looks = [(1, 0.0, None), (2, 0.5, "a"), (3, 0.8, "a"), (4, 0.9, "a"), (8, 1.0, end)]
+    return RecordedRun(str(number), tuple(Look(*look, correct=look[2] == "a") for look in looks), max_samples=8)
+
+
+def test_a_watched_program_stops_where_its_answer_is_kept() -> None:
+    kept = calibration.without_labels(WatchedRuns([watched(i, "a") for i in range(60)]), 0.99)
+    assert (kept.rule.max_change, kept.rule.saved, kept.rule.kept) == (0.5, 0.75, 1.0)
+    changed = calibration.without_labels(WatchedRuns([watched(i, "b" if i % 4 else "a") for i in range(60)]), 0.99)
+    assert changed.rule.saved == 0.0
+
+
+def test_with_labels_a_watched_program_stops_where_going_on_makes_it_worse() -> None:
+    worse = calibration.with_labels(WatchedRuns([watched(i, "b") for i in range(60)]), 0.05)
+    assert (worse.rule.max_change, worse.rule.saved, worse.rule.helped) == (0.5, 0.75, 1.0)
+
+
+def test_agreement_of_watched_programs_is_held_against_their_ends() -> None:
+    found = WatchedRuns([watched(i, "b" if i % 2 else "a") for i in range(60)]).reliability()
+    assert [decile.predicted for decile in found.deciles] == pytest.approx([0.5, 0.8, 0.9])
+    assert [decile.observed for decile in found.deciles] == [0.5, 0.5, 0.5]

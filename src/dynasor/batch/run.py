@@ -282,6 +282,8 @@ class ArmRun:
             if not is_exchangeable(program):
                 is_right = None if reference is None else partial(self._matches, reference=reference)
                 record["looks"] = await looks.record(answer, self.reader, is_right)
+                record["wave"] = getattr(self.arm.allocator, "wave", None)
+                record["settings"] = self.job.fingerprint.get("--set", [])
         return record
 
     async def _matches(self, answer: str | None, reference: str) -> bool:

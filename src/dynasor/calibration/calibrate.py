@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,12 +17,11 @@ from dynasor.calibration.evidence import Evidence
 from dynasor.calibration.reliability import Reliability
 from dynasor.calibration.sweep import Rule, sweep
 from dynasor.certainty import VotePrior
-from dynasor.certainty.bounds import fewest_questions, hoeffding_bentkus
+from dynasor.certainty.bounds import betting_p_value, fewest_questions
 from dynasor.errors import InputError
 
-SHARES = (0.0, 0.25, 0.33, 0.4, 0.5)
-"""``min_share`` that calibration with labels chooses from; 0: never give up."""
 LARGEST_MAX_CHANGE = 0.5
+"""Without labels no rule goes further."""
 MOST_TESTS = 100
 """So many values of ``max_change`` at most are tested for one ``min_share``."""
 QUESTIONS_PER_CHANGE = 0.3
@@ -60,35 +61,48 @@ def without_labels(evidence: Evidence, target_agreement: float = 0.99) -> Learne
 def with_labels(evidence: Evidence, max_loss: float, delta: float = 0.1) -> Learned:
     """Lose at most ``max_loss`` of accuracy (0.01: one point), with confidence ``1 - delta``; save what that allows.
 
-    What is bounded is the share of questions that the full budget gets right and the rule does not; questions
-    that stopping early gets right by luck are not counted against it, so accuracy itself loses less. Rules are
-    tested from the most cautious on and the first that fails ends its family (fixed-sequence testing, Learn then
-    Test, arXiv 2110.01052), each with the p-value of Hoeffding and Bentkus; the families, one for each
-    ``min_share``, share ``delta`` evenly.
+    Rules are tested from the most cautious on and the first that fails ends its family (fixed-sequence testing, Learn
+    then Test, arXiv 2110.01052), each by betting on the questions' losses (``betting_p_value``); the families, one for
+    each ``min_share``, share ``delta`` evenly.
 
     Raises InputError when answers are not marked, or the questions are too few for the promise.
     """
     for name, value in (("max_loss", max_loss), ("delta", delta)):
         if not 0 < value < 1:
             raise InputError(f"{name} is {value}; a number between 0 and 1 was expected")
-    share = delta / len(SHARES)
+    families = [Family(evidence, min_share) for min_share in evidence.min_shares]
+    share = delta / len(families)
     promise = f"to lose at most {max_loss:.2%} with confidence {1 - delta:.0%}"
     _check_questions(evidence, fewest_questions(max_loss, share), promise)
     if not evidence.is_marked:
         raise InputError("calibration with labels needs `correct` on every sample that has an answer")
-    families = {
-        min_share: _thinned(list(_allowed(sweep(evidence.courses(min_share), min_share)))) for min_share in SHARES
-    }
     passed = [
         rule
-        for family in families.values()
+        for family in families
         for rule in itertools.takewhile(
-            lambda rule: hoeffding_bentkus(rule.harmed, evidence.num_questions, max_loss) <= share, family
+            lambda rule, family=family: betting_p_value(family.losses(rule), max_loss, share) <= share,  # type: ignore[misc]
+            family.rules,
         )
     ]
     rule = max(passed, key=lambda rule: rule.saved, default=_never(0.0))
-    frontier = _frontier([rule for family in families.values() for rule in family])
+    frontier = _frontier([rule for family in families for rule in family.rules])
     return Learned(evidence.prior, rule, evidence.num_questions, evidence.reliability(), frontier)
+
+
+class Family:
+    """The rules of one ``min_share``, the most cautious first."""
+
+    def __init__(self, evidence: Evidence, min_share: float) -> None:
+        self._courses = evidence.courses(min_share)
+        self._order = random.Random(0).sample(range(evidence.num_questions), evidence.num_questions)
+        self.rules = _thinned(list(sweep(self._courses, min_share)))
+
+    def losses(self, rule: Rule) -> list[float]:
+        """What each question loses by ``rule``, in the mean over the ways through it, in random order."""
+        losses: list[list[int]] = [[] for _ in self._order]
+        for course in self._courses:
+            losses[course.question].append(course.loss(rule.max_change))
+        return [statistics.fmean(losses[question]) for question in self._order]
 
 
 def _check_questions(evidence: Evidence, needed: int, promise: str) -> None:

@@ -43,6 +43,14 @@ class Course:
                 least = risk
                 yield risk, place
 
+    def stop(self, max_change: float) -> int:
+        """The place where a rule with this ``max_change`` stops."""
+        return next((place for risk, place in self.stops() if risk <= max_change), self.gives_up_at)
+
+    def loss(self, max_change: float) -> int:
+        """Accuracy lost by that rule: 1 if only the whole budget's answer is right, -1 if only the rule's is."""
+        return (self.right[-1] is True) - (self.right[self.stop(max_change)] is True)
+
     def predictions(self) -> Iterable[tuple[float, bool]]:
         """(foretold chance that the answer stays, whether it did) of every place before the end with an answer that
         anything was foretold of."""

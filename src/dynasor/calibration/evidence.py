@@ -32,6 +32,11 @@ class Evidence(Protocol):
         """The prior under which the risks of the courses are foretold, learned from them without labels."""
         ...
 
+    @property
+    def min_shares(self) -> Sequence[float]:
+        """Shares of the votes below which calibration with labels may give up; 0: never."""
+        ...
+
     def courses(self, min_share: float = 0.0) -> list[Course]:
         """All ways through all questions, giving up the hopeless if there is a ``min_share``."""
         ...
@@ -43,6 +48,8 @@ class Evidence(Protocol):
 
 class ShuffledSamples:
     """Samples that may come in any order: ``shuffles`` random ones of each question, each through ``cap`` of them."""
+
+    min_shares = (0.0, 0.25, 0.33, 0.4, 0.5)
 
     def __init__(
         self,
@@ -78,6 +85,7 @@ class WatchedRuns:
     risks are what the program itself foretold."""
 
     prior = UNIFORM
+    min_shares = (0.0,)
 
     def __init__(self, runs: Sequence[RecordedRun]) -> None:
         self.num_questions = len(runs)
@@ -85,7 +93,7 @@ class WatchedRuns:
         self._courses = recorded_courses(runs)
 
     def courses(self, min_share: float = 0.0) -> list[Course]:
-        return [] if min_share else self._courses
+        return self._courses
 
     def reliability(self) -> Reliability:
         return reliability(itertools.chain.from_iterable(course.predictions() for course in self._courses))

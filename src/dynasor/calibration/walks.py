@@ -31,7 +31,7 @@ class Walk:
         return len(self.leads)
 
     def course(self, prior: VotePrior, min_share: float = 0.0) -> Course:
-        """This walk as ``Agreement`` sees it with this ``prior``, giving up the hopeless if there is a ``min_share``."""
+        """This walk as ``Agreement`` sees it, which gives up the hopeless if there is a ``min_share``."""
         return Course(
             question=self.question,
             risks=tuple(1 - lead.agreement(self.cap, prior) for lead in self.leads),

@@ -76,7 +76,8 @@ def calibrate(
         dataset=dataset or recorded.dataset or samples.name,
         program=recorded.program,
         max_samples=recorded.max_samples,
-        allocator=allocator_of(learned),
+        settings=recorded.settings,
+        allocator=allocator_of(learned, recorded.wave),
         promise=promise,
         expected=expected_of(learned, has_labels=max_loss is not None),
         evidence=evidence_of(learned, recorded.how),
@@ -98,6 +99,8 @@ class Recorded:
     program: str
     max_samples: int
     how: JSON
+    wave: int | None = None
+    settings: tuple[str, ...] = ()
 
 
 def read_recorded(path: Path, program: str | None, max_samples: int | None, shuffles: int, seed: int) -> Recorded:
@@ -122,7 +125,12 @@ def read_watched(path: Path, program: str, max_samples: int | None) -> Recorded:
             f"{path} was run to a cap of {known}, and --max-samples is {max_samples}; a program whose units depend on "
             "each other is calibrated for the one cap that it was run to"
         )
-    return Recorded(WatchedRuns(runs.runs), runs.model, runs.dataset, program, caps.pop(), {})
+    ways = {(run.wave, run.settings) for run in runs.runs}
+    if len(ways) > 1:
+        raise InputError(f"{path} was run in several ways ({ways}: wave, settings); one was expected")
+    wave, settings = ways.pop()
+    evidence = WatchedRuns(runs.runs)
+    return Recorded(evidence, runs.model, runs.dataset, program, caps.pop(), {}, wave, settings)
 
 
 def needed(name: str, samples: Path) -> str:
@@ -139,7 +147,7 @@ def check_cap(trace: Trace, cap: int) -> None:
             )
 
 
-def allocator_of(learned: Learned) -> Agreement:
+def allocator_of(learned: Learned, wave: int | None) -> Agreement:
     rule = learned.rule
     return Agreement(rule.max_change, min_share=rule.min_share, prior=learned.prior, max_chain_change=rule.max_change)
 

@@ -244,15 +244,21 @@ class RunOptions:
         profile = self.load_profile()
         if profile is None:
             return None
-        profile.check_fits(model=model, program=self.program_name, max_samples=self.cap)
+        profile.check_fits(model=model, program=self.program_name, max_samples=self.cap, settings=self.program_settings)
         return DriftWatch(profile) if self.audit_share is None else DriftWatch(profile, self.audit_share)
 
     def open_reward(self) -> Reward | None:
         """The reward, which is entered before it scores."""
         return None if self.reward is None else open_reward(self.reward, api_key=self.reward_api_key)
 
+    @property
+    def program_settings(self) -> list[str]:
+        """The program's parameters as NAME=VALUE: those given, or the profile's."""
+        profile = self.load_profile()
+        return sorted(self.set if self.set is not None else profile.settings if profile else ())
+
     def make_program(self, reward: Reward | None) -> Program:
-        return make_program(self.program_name, reward, split_settings(self.set or (), "--set"))
+        return make_program(self.program_name, reward, split_settings(self.program_settings, "--set"))
 
     def open_engine(self) -> Engine:
         return open_chosen_engine(self.engine, model=self.model, api_key=self.api_key, slots=self.concurrency)
@@ -264,7 +270,7 @@ class RunOptions:
             "model file": model_digest(self.engine),
             "--program": self.program_name,
             "--reward": self.reward,
-            "--set": sorted(self.set or ()),
+            "--set": self.program_settings,
             "--allocator": repr(self.make_allocator()),
             "--audit-share": self.audit_share,
             "--max-samples": self.cap,

@@ -27,11 +27,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """The looks at one question, the last of them at its end, and the cap it was run to."""
+    """The looks at one question, the last of them at its end, the cap it was run to, the units granted at once, and
+    the parameters of the program that were set (NAME=VALUE)."""
 
     id: str
     looks: tuple[Look, ...]
     max_samples: int
+    wave: int | None = None
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,13 @@ def _run(value: JSON) -> RecordedRun:
     looks = field_of(value, "looks", "a list, as `dynasor batch --allocator watch --keep-samples` writes", list)
     if not looks:
         raise Unreadable('"looks" is empty; at least the end of the program was expected')
-    cap = field_of(value, "max_samples", "a whole number", int)
-    return RecordedRun(str(id), tuple(_look(number, look) for number, look in enumerate(looks, 1)), cap)
+    return RecordedRun(
+        id=str(id),
+        looks=tuple(_look(number, look) for number, look in enumerate(looks, 1)),
+        max_samples=field_of(value, "max_samples", "a whole number", int),
+        wave=field_of({"wave": None} | value, "wave", "a whole number or null", int, NoneType),
+        settings=tuple(field_of({"settings": []} | value, "settings", "a list", list)),
+    )
 
 
 def _look(number: int, value: object) -> Look:

@@ -103,6 +103,7 @@ class Agreement:
 
     Args:
         prior: what the waves are sized by; of the agreement posterior, as the profile learned it.
+        wave: so many units are granted at once instead, for programs that grow a tree with each grant.
     """
 
     max_change: float = 0.02
@@ -110,8 +111,11 @@ class Agreement:
     max_hope: float = 0.2
     prior: VotePrior = UNIFORM
     max_chain_change: float = 0.1
+    wave: int | None = None
 
     def __post_init__(self) -> None:
+        if self.wave is not None and self.wave < 1:
+            raise InputError(f"wave is {self.wave}; at least 1 was expected")
         for name in ("max_change", "min_share", "max_hope", "max_chain_change"):
             value = getattr(self, name)
             if not 0 <= value < 1:
@@ -129,6 +133,8 @@ class Agreement:
         votes = certaindex.votes if certaindex and certaindex.votes else VoteCounts()
         if self.min_share and votes.total and hope(votes, spending.cap, self.min_share) <= self.max_hope:
             return Allocation.stop(StopReason.HOPELESS)
+        if self.wave is not None:
+            return Allocation.grant(0 if spending.open else min(self.wave, spending.cap - spending.granted))
         wanted = samples_to_settle(votes, spending.cap, self.max_change, self.prior)
         wanted = max(1, wanted)  # a weighted vote may be open where a plain one would be settled
         to_vote = min(spending.open, max(0, spending.granted - votes.total))  # a unit may vote before it is finished
@@ -192,9 +198,10 @@ def stability_threshold(threshold: float = 1.0, detect_at: int = 2) -> Threshold
     return Threshold({STABILITY: threshold}, detect_at, check_every=1)
 
 
-def watch() -> Agreement:
-    """Unit by unit to the cap, never stopping what may still change: what ``dynasor calibrate`` learns from."""
-    return Agreement(max_change=0.0, max_chain_change=0.0)
+def watch(wave: int = 1) -> Agreement:
+    """To the cap in steps of ``wave`` units, never stopping what may still change: what ``dynasor calibrate`` learns
+    from."""
+    return Agreement(max_change=0.0, max_chain_change=0.0, wave=wave)
 
 
 ALLOCATORS: Mapping[str, Callable[..., Allocator]] = {
