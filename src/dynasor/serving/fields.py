@@ -95,7 +95,9 @@ class Fields:
 def range_of(least: float, most: float) -> str:
     if most == math.inf:
         return f"of at least {least:g}"
-    return f"from {least if isinstance(least, int) else f'{least:g}'} to {most if isinstance(most, int) else f'{most:g}'}"
+    return (
+        f"from {least if isinstance(least, int) else f'{least:g}'} to {most if isinstance(most, int) else f'{most:g}'}"
+    )
 
 
 def shown(value: object) -> str:
