@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dynasor.vocabulary import Answer, Certaindex, RequestKind
+from dynasor.vocabulary import Answer, Certaindex, ReplicaState, RequestKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,19 @@ class RequestStarted:
     kind: RequestKind
     replica: str
     queue_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequestMoved:
+    """``replica`` failed while it worked on a request, which goes on elsewhere; ``num_tokens`` were produced by then,
+    and are a part of what ``RequestEnded`` tells in the end."""
+
+    program_id: str
+    request_id: str
+    kind: RequestKind
+    replica: str
+    num_tokens: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +99,15 @@ class Relayed:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaChanged:
+    """A replica was taken out, is on trial, or is in again. ``reason`` is its latest failure."""
+
+    replica: str
+    state: ReplicaState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DriftSuspected:
     """Of ``audited`` programs that ran to their cap, stopping early would have ``changed`` so many answers; the
     profile in use allows a share of ``allowed``."""
@@ -98,11 +120,13 @@ class DriftSuspected:
 Event = (
     ProgramStarted
     | RequestStarted
+    | RequestMoved
     | RequestEnded
     | TextShown
     | CertaindexMeasured
     | ProgramEnded
     | Relayed
+    | ReplicaChanged
     | DriftSuspected
 )
 Listener = Callable[[Event], None]

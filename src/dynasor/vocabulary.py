@@ -197,6 +197,15 @@ class StopReason(StrEnum):
     FAILED = "failed"
 
 
+class ReplicaState(StrEnum):
+    """Whether a replica is given requests. Best first."""
+
+    IN = "in"
+    TRIAL = "trial"
+    """It has failed, and gets one request at a time until one of them succeeds."""
+    OUT = "out"
+
+
 @dataclass(frozen=True, slots=True)
 class Allocation:
     """An allocator's word: spend ``units`` more of the knob now (0: wait for what runs), or stop."""

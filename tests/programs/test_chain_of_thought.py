@@ -18,6 +18,7 @@ from dynasor.events import CertaindexMeasured, RequestEnded
 from dynasor.programs.all_of import all_of
 from dynasor.programs.chain_of_thought import ChainOfThought
 from dynasor.programs.probes import hesitates, is_placeholder
+from dynasor.runtime import Recovery
 from dynasor.scheduling import Allocator
 from dynasor.vocabulary import (
     Answer,
@@ -427,7 +428,7 @@ class TestFailures:
             return ScriptedChain(always("7}"), probe_tokens=99)(request)
 
         async with InProcessEngine(script) as engine, AnswerReader() as reader:
-            runtime = Runtime(engine, reader)
+            runtime = Runtime(engine, reader, recovery=Recovery(max_tries=1))
             with pytest.raises(ProgramFailed, match="the engine broke") as caught:
                 await runtime.run(QUESTION, EVERY_10, STABLE, Options())
             assert not engine.live

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from dynasor import AnswerReader, Options, Question, Runtime
 from dynasor.programs import Program, Session
 from dynasor.rewards import Solution
+from dynasor.runtime import Recovery
 from dynasor.scheduling import Allocator
 from dynasor.vocabulary import Answer, FinishReason, Request, Sampling
 from tests.in_process_engine import InProcessEngine, Reply, Script
@@ -75,7 +76,7 @@ async def solve(
 ) -> tuple[Answer, InProcessEngine]:
     """Run ``program``; afterwards nothing is left in scheduler or engine, and both agree on what was produced."""
     async with InProcessEngine(script) as engine, AnswerReader() as reader:
-        runtime = Runtime(engine, reader)
+        runtime = Runtime(engine, reader, recovery=Recovery(max_tries=1))
         options = Options(max_samples=cap, sampling=Sampling(temperature=0.7, max_tokens=max_tokens))
         answer = await runtime.run(QUESTION, program, allocator, options)
         assert not runtime.dispatcher.scheduler.waiting

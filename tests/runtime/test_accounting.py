@@ -13,6 +13,7 @@ from dynasor import AnswerReader, Options, Question, Runtime, Votes
 from dynasor.errors import EngineFailed, ProgramFailed
 from dynasor.events import Event, RequestEnded
 from dynasor.programs import Session
+from dynasor.runtime import Recovery
 from dynasor.scheduling import ALLOCATORS, Allocator, make_allocator
 from dynasor.vocabulary import Answer, Request, RequestKind
 from tests.in_process_engine import InProcessEngine, Reply
@@ -76,7 +77,8 @@ def test_our_count_is_the_engines_count(
                 spent[event.program_id] = spent.get(event.program_id, 0) + event.num_tokens
 
         async with random_script(seed, failure_rate) as engine, AnswerReader() as reader:
-            runtime = Runtime(engine, reader, concurrency=concurrency, listener=listen)
+            recovery = Recovery(max_tries=2, first_pause_s=0.0)
+            runtime = Runtime(engine, reader, concurrency=concurrency, listener=listen, recovery=recovery)
 
             async def one(number: int, steps: int | None) -> None:
                 question = Question.of_text("?", f"q{number}")

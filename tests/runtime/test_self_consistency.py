@@ -10,6 +10,7 @@ from dynasor import Agreement, AnswerReader, Fixed, Options, Question, Runtime, 
 from dynasor.errors import BadProgram, EngineFailed, ProgramFailed
 from dynasor.events import CertaindexMeasured, Event, ProgramEnded, ProgramStarted, RequestEnded
 from dynasor.programs import Session, Votes
+from dynasor.runtime import Recovery
 from dynasor.scheduling import Allocator
 from dynasor.vocabulary import (
     Allocation,
@@ -25,6 +26,7 @@ from dynasor.vocabulary import (
 from tests.in_process_engine import InProcessEngine, Reply, Script, says
 
 QUESTION = Question.of_text("How many?", "q")
+ONCE = Recovery(max_tries=1)
 
 
 async def solve(
@@ -152,7 +154,7 @@ async def test_a_failing_request_fails_the_program_and_ends_its_siblings() -> No
         return Reply("\\boxed{1}", num_tokens=30)
 
     async with InProcessEngine(script) as engine, AnswerReader() as reader:
-        runtime = Runtime(engine, reader)
+        runtime = Runtime(engine, reader, recovery=ONCE)
         with pytest.raises(ProgramFailed) as caught:
             await runtime.run(QUESTION, SelfConsistency(), Fixed(), Options(max_samples=3))
         assert str(caught.value) == "question 'q' failed: the engine broke"
@@ -223,7 +225,7 @@ async def test_an_engine_error_in_a_task_group_of_the_programs_own_fails_the_pro
 
     async with InProcessEngine(script) as engine, AnswerReader() as reader:
         with pytest.raises(ProgramFailed, match="question 'q' failed: the engine broke"):
-            await Runtime(engine, reader).run(QUESTION, Grouped(), Fixed(), Options())
+            await Runtime(engine, reader, recovery=ONCE).run(QUESTION, Grouped(), Fixed(), Options())
 
 
 async def test_cancelling_wins_over_a_failure_at_the_same_moment() -> None:
@@ -232,7 +234,9 @@ async def test_cancelling_wins_over_a_failure_at_the_same_moment() -> None:
 
     for steps in range(12):
         async with InProcessEngine(script) as engine, AnswerReader() as reader:
-            run = asyncio.ensure_future(Runtime(engine, reader).run(QUESTION, SelfConsistency(), Fixed(), Options()))
+            run = asyncio.ensure_future(
+                Runtime(engine, reader, recovery=ONCE).run(QUESTION, SelfConsistency(), Fixed(), Options())
+            )
             for _ in range(steps):
                 await asyncio.sleep(0)
             was_done = run.done()

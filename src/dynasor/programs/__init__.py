@@ -21,6 +21,7 @@ PROGRAMS: Mapping[str, str] = {
     "weighted-majority": "dynasor.programs.weighted_majority:WeightedMajority",
     "rebase": "dynasor.programs.rebase:Rebase",
     "mcts": "dynasor.programs.mcts:MCTS",
+    "single": "dynasor.programs.single:Single",
 }
 """What ``--program`` may name. A ``module:attribute`` of the user's own works as well."""
 

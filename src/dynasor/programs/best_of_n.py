@@ -25,5 +25,5 @@ class BestOfN:
         async with session.parallel(await scored_sampling(session, self.reward)) as samples:
             async for sample in samples:
                 votes.add(sample.answer, sample.completion, sample.reward)
-                samples.observe(votes.certaindex, votes.leading_answer)
+                votes.report(samples)
         return votes.answer()

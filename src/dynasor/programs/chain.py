@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from dynasor.certainty import certaindex_of_chain, probes_to_come
 from dynasor.programs.probes import Probe, fill_box, hesitates, is_placeholder
 from dynasor.programs.protocol import ReadAnswer, Session
-from dynasor.vocabulary import Answer, Branch, Certaindex, Completion, FinishReason, StopReason
+from dynasor.programs.thinking import ThinkingSplitter
+from dynasor.vocabulary import Answer, Branch, Certaindex, Completion, Delta, FinishReason, StopReason
 
 if TYPE_CHECKING:
     from dynasor.programs.chain_of_thought import ChainOfThought
@@ -32,6 +33,7 @@ class Chain:
         self.probes: list[Probe] = []
         self.probed_text = ""
         self.knob = session.inner(None, self.num_intervals or NO_LIMIT, certaindex=self.certaindex)
+        self.splitter = ThinkingSplitter(rules.think, rules.end_think, is_thinking=self.is_thinking(""))
 
     @property
     def num_unspent(self) -> int:
@@ -56,9 +58,21 @@ class Chain:
         return self._certaindex([probe.key for probe in self.probes], max(1, to_come), latest.confidence)
 
     def add(self, probe: Probe, text: str) -> None:
-        """Take a probe of the chain as far as ``text`` for evidence."""
+        """Take a probe of the chain as far as ``text`` for evidence, and report what is known now."""
         self.probes.append(probe)
         self.probed_text = text
+        found = self.best_guess
+        answer = found.text if found else None
+        branch = Branch(answer, probe.num_tokens)
+        self.knob.observe(self.certaindex, answer, self._boxed(text, found).strip(), (branch,))
+
+    def hear(self, delta: Delta) -> None:
+        """Show what the chain has written: its thinking, and what follows that."""
+        reasoning, text = self.splitter.split(delta.text)
+        if delta.finish_reason is not None:
+            last_reasoning, last_text = self.splitter.rest()
+            reasoning, text = reasoning + last_reasoning, text + last_text
+        self.session.show(text, delta.reasoning + reasoning)
 
     async def probe(self, text: str, num_tokens: int, *, is_beside: bool = True) -> Probe:
         """Ask for the answer of the chain so far: ``text``, which is its first ``num_tokens`` tokens."""
@@ -69,10 +83,11 @@ class Chain:
         if boxed.text is None or is_placeholder(boxed.text):
             return Probe(num_tokens, cost=boxed.num_tokens)
         is_likely = boxed.confidence is None or boxed.confidence >= rules.min_confidence
+        answer = await self.session.read_as_answer(boxed.text)
         return Probe(
             num_tokens,
-            await self.session.read_as_answer(boxed.text),
-            self._in_box(boxed.text),
+            answer,
+            self._in_box(answer),
             is_sure=is_likely and not hesitates(boxed.text, rules.hesitations),
             confidence=boxed.confidence,
             cost=boxed.num_tokens,
@@ -90,12 +105,15 @@ class Chain:
         """
         found, num_tokens = self.best_guess, self.probes[-1].num_tokens
         solution = self._boxed(self.probed_text, found)
+        shown = self._in_box(found)
         if self.rules.finish == "worked" and self.is_thinking(self.probed_text):
             completion = await self._write_out(num_tokens)
             num_tokens += completion.num_tokens
             worked = await self.session.read_answer(completion)
             if worked is not None and (found is None or worked.key == found.key):
                 found, solution = worked, self._said(completion.text)
+                shown = solution
+        self.session.show(shown)
         return self._answer(found, solution, num_tokens, self.certaindex, self.knob.stop_reason)
 
     async def at_end(self, completion: Completion) -> Answer:
@@ -104,6 +122,7 @@ class Chain:
         if is_cut_off or self.is_thinking(completion.text):
             found = await self._last_word(completion)
             solution = self._boxed(completion.text, found)
+            self.session.show(self._in_box(found))
         else:
             solution = self._said(completion.text)
             found = await self.session.read_text(solution) or self.best_guess
@@ -142,10 +161,10 @@ class Chain:
     def _boxed(self, text: str, found: ReadAnswer | None) -> str:
         """What stands outside of the thinking in ``text``, with the answer that a probe found."""
         said = "" if self.is_thinking(text) else self._said(text)
-        return said if found is None else said + self._in_box(found.text)
+        return said + self._in_box(found)
 
-    def _in_box(self, answer: str) -> str:
-        return f"{self.rules.ask}{answer}}}"
+    def _in_box(self, found: ReadAnswer | None) -> str:
+        return "" if found is None else f"{self.rules.ask}{found.text}}}"
 
     def _certaindex(self, answers: Sequence[str | None], to_come: int, confidence: float | None) -> Certaindex:
         return certaindex_of_chain(

@@ -23,9 +23,9 @@ Heard = Callable[[Certaindex, Probe], bool]
 """Is told of a probe, and how settled the chain is after it; says whether that was of use."""
 
 
-def unheard(certaindex: Certaindex, probe: Probe) -> bool:
-    """The listener that does nothing."""
-    return False
+def best_so_far(certaindex: Certaindex, probe: Probe) -> bool:
+    """Nobody listens, but an answer that was found is the chain's if it is ended now."""
+    return probe.answer is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +90,14 @@ class ChainOfThought:
             raise InputError(f"prior is {tuple(self.prior)}; weights above 0 were expected")
 
     async def execute(self, session: Session) -> Answer:
-        return await self.think_aloud(session, unheard)
+        return await self.think_aloud(session, best_so_far)
 
     async def think_aloud(self, session: Session, heard: Heard) -> Answer:
         """``execute``, telling ``heard`` of every probe. A chain that is cancelled has used its tokens up to the latest
         one that was of use."""
         session.grant(most=1)  # one chain of thought; what follows is how long it is
         chain = Chain(self, session, await session.render(thinking=True))
-        async with session.stream(chain.prompt) as stream, reading(stream) as progress:
+        async with session.stream(chain.prompt) as stream, reading(stream, chain.hear) as progress:
             is_settled = await self.probe_until_settled(chain, stream, progress, heard)
             if is_settled:
                 stream.keep(chain.probes[-1].num_tokens)
@@ -121,7 +121,6 @@ class ChainOfThought:
                 if probe is None:
                     return False
                 chain.add(probe, text)
-                chain.knob.observe(chain.certaindex, probe.answer.text if probe.answer else None)
                 if heard(chain.certaindex, probe):
                     stream.keep(probe.num_tokens)
         return not (progress.has_ended or self.end_think in stream.text)

@@ -87,7 +87,7 @@ class MCTS:
             leaf = await writer.leaf(await writer.write_to_end(trail[-1].path))
             back_up(trail + graft(trail[-1], leaf.path), leaf.reward)
             votes.add(leaf.answer, leaf.path, leaf.reward)
-            session.observe(votes.certaindex, votes.leading_answer)
+            votes.report(session)
         return votes.answer()
 
     def select(self, root: Node) -> list[Node]:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from dynasor.errors import first_cause
 from dynasor.programs.protocol import TextStream
+from dynasor.vocabulary import Delta
 
 Result = TypeVar("Result")
+Heard = Callable[[Delta], None]
 
 
 class Reading:
-    """A stream that a task of its own reads to the end, and how far it has come."""
+    """A stream that a task of its own reads to the end, telling ``heard`` of all that comes, and how far it is."""
 
-    def __init__(self, stream: TextStream, group: asyncio.TaskGroup) -> None:
+    def __init__(self, stream: TextStream, group: asyncio.TaskGroup, heard: Heard) -> None:
         self._stream = stream
+        self._heard = heard
         self._group = group
         self._news = asyncio.Event()
         self._reader = group.create_task(self._read())
@@ -47,7 +50,8 @@ class Reading:
 
     async def _read(self) -> None:
         try:
-            async for _ in self._stream:
+            async for delta in self._stream:
+                self._heard(delta)
                 self._news.set()
         finally:
             asyncio.get_running_loop().call_soon(self._news.set)  # once this task is done, which waiters look at
@@ -57,12 +61,12 @@ class Reading:
 
 
 @asynccontextmanager
-async def reading(stream: TextStream) -> AsyncIterator[Reading]:
+async def reading(stream: TextStream, heard: Heard) -> AsyncIterator[Reading]:
     """Read ``stream``, which is open, beside the block; leaving the block stops the reading. An error of the stream,
     or of work beside it, ends the block and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
-            reader = Reading(stream, group)
+            reader = Reading(stream, group, heard)
             try:
                 yield reader
             finally:

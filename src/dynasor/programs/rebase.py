@@ -51,7 +51,7 @@ class Rebase:
         while width := session.grant():
             for leaf in await self.grow_tree(writer, width):
                 votes.add(leaf.answer, leaf.path, leaf.reward)
-            session.observe(votes.certaindex, votes.leading_answer)
+            votes.report(session)
         return votes.answer()
 
     async def grow_tree(self, writer: PathWriter, width: int) -> list[Leaf]:

@@ -14,5 +14,5 @@ class SelfConsistency:
             votes = session.votes()
             async for completion in branches:
                 votes.add(await session.read_answer(completion), completion)
-                branches.observe(votes.certaindex, votes.leading_answer)
+                votes.report(branches)
         return votes.answer()

@@ -66,8 +66,7 @@ class SelfConsistencyOverChains:
                 elif probe.is_sure:
                     ballots[number] = Ballot(probe.answer, probe.text.strip(), probe.num_tokens, is_final=False)
                 if vote_of(before) != vote_of(ballots.get(number)):
-                    votes = count(session, ballots)
-                    chains.observe(votes.certaindex, votes.leading_answer)
+                    count(session, ballots).report(chains)
                 return number in ballots
 
             return number, await chain.think_aloud(unit.inner(None, 1), heard)
@@ -76,8 +75,7 @@ class SelfConsistencyOverChains:
             async for number, answer in chains:
                 read = None if answer.text is None else await session.read_as_answer(answer.text)
                 ballots[number] = Ballot(read, answer.solution, answer.branches[0].num_tokens, is_final=True)
-                votes = count(session, ballots)
-                chains.observe(votes.certaindex, votes.leading_answer)
+                count(session, ballots).report(chains)
             return count(session, ballots).answer()  # before those that still think are ended
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -29,6 +30,14 @@ class Written(Protocol):
 
     @property
     def num_tokens(self) -> int: ...
+
+
+class Observer(Protocol):
+    """Who is told how settled a count is: a session, or its branches."""
+
+    def observe(
+        self, certaindex: Certaindex, answer: str | None, solution: str, branches: Sequence[Branch]
+    ) -> None: ...
 
 
 @dataclass(slots=True)
@@ -119,12 +128,20 @@ class Votes:
             signals[REWARD] = max(rewards) if self.reward_form == "max" else sum(rewards) / len(rewards)
         return Certaindex(settled, signals, self.counts)
 
+    @property
+    def leading_solution(self) -> str:
+        """The chain that shows the leading answer best."""
+        return self.leader.solution if self.leader else ""
+
+    def report(self, observer: Observer) -> None:
+        """Tell how settled the count is, with the answer it would give now."""
+        observer.observe(self.certaindex, self.leading_answer, self.leading_solution, self._branches)
+
     def answer(self) -> Answer:
         """The leading answer with the chain that shows it best."""
-        leader = self.leader
         return Answer(
             text=self.leading_answer,
-            solution=leader.solution if leader else "",
+            solution=self.leading_solution,
             certaindex=self.certaindex,
             branches=tuple(self._branches),
         )

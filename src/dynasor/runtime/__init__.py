@@ -1,7 +1,7 @@
 """Ties programs to the scheduler and the engines; the only place that awaits them all."""
 
 from dynasor.runtime.drift import DriftWatch
-from dynasor.runtime.replicas import Replica
+from dynasor.runtime.replicas import Recovery, Replica
 from dynasor.runtime.runtime import Options, Runtime
 
-__all__ = ["DriftWatch", "Options", "Replica", "Runtime"]
+__all__ = ["DriftWatch", "Options", "Recovery", "Replica", "Runtime"]

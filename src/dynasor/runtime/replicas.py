@@ -1,42 +1,209 @@
-"""Replicas: running copies of one engine, among which requests are shared out."""
+"""Replicas: running copies of one engine, and which of them are fit to be given requests.
+
+A replica that fails is taken out. After a pause, which doubles with every failure in a row, it is on trial: it gets one
+request at a time, and with the first token that comes it is in again. So nothing but the programs' own requests tells
+how it is; one that meets a replica still broken goes elsewhere, as the others did before it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from dynasor.engines.protocol import Engine
-from dynasor.errors import InputError
-from dynasor.vocabulary import Message
+from dynasor.errors import EngineError, EngineFailed, EngineTimeout, EngineUnreachable, InputError
+from dynasor.events import Listener, ReplicaChanged
+from dynasor.runtime.dispatcher import Dispatcher
+from dynasor.vocabulary import Message, ReplicaState
+
+REPLICA_FAULTS = (EngineUnreachable, EngineTimeout, EngineFailed)
+"""Errors that may be the replica's fault. Others are the request's, and would come back on every replica."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What is done about replicas that fail.
+
+    Args:
+        max_tries: how often a request is tried, on all replicas together, before its program fails.
+        patience_s: how long a request waits for a replica while none is in, before its program fails.
+        first_pause_s: how long a replica stays out after its first failure.
+        longest_pause_s: what that doubles up to.
+    """
+
+    max_tries: int = 3
+    patience_s: float = 30.0
+    first_pause_s: float = 0.25
+    longest_pause_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.max_tries < 1:
+            raise InputError(f"max_tries is {self.max_tries}; at least 1 was expected")
+        for name in ("patience_s", "first_pause_s"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"{name} is {getattr(self, name)}; a number of seconds from 0 up was expected")
+        if not self.longest_pause_s >= self.first_pause_s:
+            raise InputError(f"longest_pause_s is {self.longest_pause_s}; at least first_pause_s was expected")
+
+
+@dataclass(slots=True, eq=False)
 class Replica:
     """One running copy of the engine, under a ``name``."""
 
     name: str
     engine: Engine
+    state: ReplicaState = ReplicaState.IN
+    spell: int = 0
+    """How often it was taken out: what began in an earlier spell tells nothing about how it is now."""
+    error: EngineError | None = None
+    """Why it was taken out last."""
+    pause_s: float = 0.0
+    visits: set[Visit] = field(default_factory=set, repr=False)
+    """What runs there now."""
+
+    @property
+    def num_running(self) -> int:
+        """Requests that take a place there."""
+        return sum(not visit.is_beside for visit in self.visits)
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """A request on a replica, from the start of its turn there to its end, wherever it goes then."""
+
+    replica: Replica
+    spell: int
+    started_time: float
+    is_beside: bool = False
 
 
 class Replicas:
-    """All replicas by name."""
+    """All replicas by name, and their health. Tells the dispatcher which of them may start something."""
 
-    def __init__(self, engines: Engine | Sequence[Engine] | Mapping[str, Engine]) -> None:
+    def __init__(
+        self,
+        engines: Engine | Sequence[Engine] | Mapping[str, Engine],
+        dispatcher: Dispatcher,
+        *,
+        capacity: int,
+        recovery: Recovery,
+        listener: Listener,
+    ) -> None:
         named = by_name(engines)
         if not named:
             raise InputError("there is no engine; at least one was expected")
+        self.recovery = recovery
         self._replicas = {name: Replica(name, engine) for name, engine in named.items()}
+        self._dispatcher = dispatcher
+        self._capacity = capacity
+        self._listener = listener
+        self._waits: set[asyncio.Timeout] = set()
+        for name in named:
+            dispatcher.add_replica(name, capacity)
+
+    def __getitem__(self, name: str) -> Replica:
+        return self._replicas[name]
+
+    def __iter__(self) -> Iterator[Replica]:
+        return iter(self._replicas.values())
+
+    def __len__(self) -> int:
+        return len(self._replicas)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._replicas)
+    def has_one_in(self) -> bool:
+        return any(replica.state is ReplicaState.IN for replica in self)
 
-    def __getitem__(self, name: str | None) -> Replica:
-        return next(iter(self._replicas.values())) if name is None else self._replicas[name]
+    def begin(self, name: str, *, is_beside: bool = False) -> Visit:
+        """A request starts on the replica of this name, as the dispatcher said."""
+        replica = self._replicas[name]
+        visit = Visit(replica, replica.spell, asyncio.get_running_loop().time(), is_beside)
+        replica.visits.add(visit)
+        return visit
+
+    def end(self, visit: Visit) -> None:
+        visit.replica.visits.discard(visit)
+
+    def succeeded(self, visit: Visit) -> None:
+        """It has brought something: a replica that is on trial is in again."""
+        replica = visit.replica
+        if replica.state is ReplicaState.TRIAL and visit.spell == replica.spell:
+            replica.pause_s = 0.0
+            self._change(replica, ReplicaState.IN)
+            self._dispatcher.set_capacity(replica.name, self._capacity)
+            self._limit_waits()
+
+    def failed(self, visit: Visit, error: EngineError) -> None:
+        """It has failed: its replica is taken out, unless that was done since, or ``error`` is no fault of its."""
+        replica = visit.replica
+        if visit.spell == replica.spell and replica.state is not ReplicaState.OUT and isinstance(error, REPLICA_FAULTS):
+            self._take_out(replica, error)
+
+    def _take_out(self, replica: Replica, error: EngineError) -> None:
+        recovery = self.recovery
+        replica.spell += 1
+        replica.error = error
+        replica.pause_s = min(recovery.longest_pause_s, max(recovery.first_pause_s, 2 * replica.pause_s))
+        had_one_in = self.has_one_in
+        self._change(replica, ReplicaState.OUT)
+        self._dispatcher.remove_replica(replica.name)
+        asyncio.get_running_loop().call_later(replica.pause_s, self._try_out, replica)
+        if had_one_in:
+            self._limit_waits()
+
+    def _try_out(self, replica: Replica) -> None:
+        self._change(replica, ReplicaState.TRIAL)
+        self._dispatcher.add_replica(replica.name, min(self._capacity, replica.num_running + 1))
+
+    def _change(self, replica: Replica, state: ReplicaState) -> None:
+        replica.state = state
+        self._listener(ReplicaChanged(replica.name, state, str(replica.error or "")))
+
+    @asynccontextmanager
+    async def patience(self) -> AsyncIterator[None]:
+        """Wait for a replica in this block. Where none is in for ``patience_s``, EngineUnreachable ends it."""
+        limit = asyncio.timeout(None if self.has_one_in else self.recovery.patience_s)
+        self._waits.add(limit)
+        try:
+            async with limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise self._nobody_there() from None
+        finally:
+            self._waits.discard(limit)
+
+    def _limit_waits(self) -> None:
+        """None is in any more, or one is again."""
+        due = None if self.has_one_in else asyncio.get_running_loop().time() + self.recovery.patience_s
+        for limit in self._waits:
+            limit.reschedule(due)
+
+    def _nobody_there(self) -> EngineUnreachable:
+        errors = "; ".join(dict.fromkeys(str(replica.error) for replica in self if replica.error is not None))
+        return EngineUnreachable(f"no replica answers for {self.recovery.patience_s:g} s: {errors}")
 
     async def render(self, messages: tuple[Message, ...], *, thinking: bool | None = None) -> str:
-        """A conversation as raw text, from whichever replica; all have the same model."""
-        return await next(iter(self._replicas.values())).engine.render(messages, thinking=thinking)
+        """A conversation as the raw text that the model continues, from whichever replica: all have the same model.
+
+        Raises:
+            EngineError: as ``Engine.render``, of the last replica tried.
+        """
+        error: EngineError | None = None
+        for replica in sorted(self, key=lambda replica: list(ReplicaState).index(replica.state)):
+            visit = self.begin(replica.name, is_beside=True)
+            try:
+                return await replica.engine.render(messages, thinking=thinking)
+            except REPLICA_FAULTS as fault:
+                self.failed(visit, fault)
+                error = fault
+            finally:
+                self.end(visit)
+        assert error is not None, "there is at least one replica"
+        raise error
 
 
 def by_name(engines: Engine | Sequence[Engine] | Mapping[str, Engine]) -> dict[str, Engine]:

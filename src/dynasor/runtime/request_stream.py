@@ -4,64 +4,50 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from dynasor.events import RequestEnded, RequestStarted
-from dynasor.vocabulary import Completion, Delta, FinishReason, Request, TokenLogprob
+from dynasor.errors import EngineCannot, EngineError
+from dynasor.events import RequestEnded, RequestMoved, RequestStarted
+from dynasor.runtime.replicas import REPLICA_FAULTS, Visit
+from dynasor.runtime.transcript import Transcript, continued
+from dynasor.vocabulary import Completion, Delta, Request
 
 if TYPE_CHECKING:
     from dynasor.runtime.session import ProgramSession
 
 
-@dataclass(slots=True)
-class Transcript:
-    """A completion in the making."""
-
-    text: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    logprobs: list[TokenLogprob] = field(default_factory=list)
-    num_tokens: int = 0
-    prompt_tokens: int = 0
-    finish_reason: FinishReason | None = None
-
-    def add(self, delta: Delta) -> None:
-        self.text.append(delta.text)
-        self.reasoning.append(delta.reasoning)
-        self.logprobs.extend(delta.logprobs)
-        self.num_tokens = delta.num_tokens
-        self.prompt_tokens = delta.prompt_tokens or self.prompt_tokens
-        self.finish_reason = delta.finish_reason or self.finish_reason
-
-    def completion(self, request_id: str) -> Completion:
-        assert self.finish_reason is not None, "an engine's last delta has a finish reason"
-        return Completion(
-            request_id=request_id,
-            text="".join(self.text),
-            finish_reason=self.finish_reason,
-            num_tokens=self.num_tokens,
-            prompt_tokens=self.prompt_tokens,
-            reasoning="".join(self.reasoning),
-            logprobs=tuple(self.logprobs),
-        )
-
-
 class RequestStream:
-    """The runtime's side of ``TextStream``: one request, from its turn with the scheduler to its account."""
+    """The runtime's side of ``TextStream``.
 
-    def __init__(self, session: ProgramSession, request: Request, is_beside: bool) -> None:
+    Where a replica fails, the request goes on elsewhere: from the text so far, if the engine can be given that, or else
+    from the beginning, if nobody has read what was written (``is_read_at_end``).
+    """
+
+    def __init__(
+        self, session: ProgramSession, request: Request, *, is_beside: bool = False, is_read_at_end: bool = False
+    ) -> None:
         self.request = request
         self._is_beside = is_beside
+        self._is_read_at_end = is_read_at_end
         self._session = session
         self._transcript = Transcript()
         self._used = 0
-        self._replica = ""
-        self._submitted_time = 0.0
-        self._started_time = 0.0
-        self._open = AsyncExitStack()
+        self._lost = 0
+        """Tokens of beginnings that were given up."""
+        self._num_tries = 0
+        self._ran_s = 0.0
+        self._visit: Visit | None = None
+        """Where it runs now."""
+        self._replica_name = ""
+        """Where it ran last."""
+        self._error: EngineError | None = None
+        """Why it had to go elsewhere last."""
+        self._failed_on: frozenset[str] = frozenset()
+        self._turn = AsyncExitStack()
         self._deltas: AsyncGenerator[Delta, None] | None = None
+        self._open = AsyncExitStack()
 
     @property
     def text(self) -> str:
@@ -83,28 +69,20 @@ class RequestStream:
         self._used = min(num_tokens, self._transcript.num_tokens)
 
     async def __aenter__(self) -> Self:
-        session = self._session
-        unit = session.unit
+        unit = self._session.unit
         async with AsyncExitStack() as opening:
             if unit is not None:
                 unit.request_begins(self.request.id)
                 opening.callback(unit.request_ends, self.request.id)
-            turn = session.dispatcher.turn(
-                session.place,
-                self.request.id,
-                is_granted=unit is not None and unit.is_new,
-                is_beside=self._is_beside,
-            )
-            self._submitted_time = now()
-            replica = session.replicas[await opening.enter_async_context(turn)]
-            self._starts_on(replica.name)
+            opening.push_async_callback(self._leave_turn)
+            await self._take_turn(is_granted=unit is not None and unit.is_new)
             if unit is not None:
                 unit.is_new = False
                 # Once more, before the scheduler gives the place away: no other unit takes it before the
                 # allocator had its say.
                 opening.callback(unit.request_ends, self.request.id)
             opening.callback(self._settle)
-            self._deltas = await opening.enter_async_context(aclosing(replica.engine.stream(self.request)))
+            opening.push_async_callback(self._close_deltas)
             self._open = opening.pop_all()
         return self
 
@@ -117,32 +95,121 @@ class RequestStream:
         return self
 
     async def __anext__(self) -> Delta:
-        assert self._deltas is not None, "a stream is read inside its async with block"
-        delta = await anext(self._deltas)
-        self._transcript.add(delta)
-        return delta
+        while True:
+            assert self._visit is not None, "a stream is read inside its async with block"
+            if self._deltas is None:
+                self._deltas = self._visit.replica.engine.stream(await self._to_send())
+            try:
+                delta = self._transcript.add(await anext(self._deltas))
+            except EngineError as error:
+                await self._go_elsewhere(error)
+            else:
+                self._session.replicas.succeeded(self._visit)
+                return delta
 
-    def _starts_on(self, replica: str) -> None:
-        session, request = self._session, self.request
-        self._replica, self._started_time = replica, now()
-        session.account.request_starts(self._started_time)
-        queue_s = self._started_time - self._submitted_time
-        session.listener(RequestStarted(session.program_id, request.id, request.kind, replica, queue_s))
+    async def _take_turn(self, *, is_granted: bool = False) -> None:
+        """Wait for a replica; the request runs there from now on."""
+        session, request, submitted_time = self._session, self.request, now()
+        turn = session.dispatcher.turn(
+            session.place,
+            request.id,
+            is_granted=is_granted,
+            is_beside=self._is_beside,
+            avoid=self._failed_on,
+        )
+        async with session.replicas.patience():
+            name = await self._turn.enter_async_context(turn)
+        self._visit = session.replicas.begin(name, is_beside=self._is_beside)
+        self._replica_name = name
+        self._num_tries += 1
+        session.account.request_starts(self._visit.started_time)
+        queue_s = self._visit.started_time - submitted_time
+        session.listener(RequestStarted(session.program_id, request.id, request.kind, name, queue_s))
+
+    async def _leave_turn(self) -> None:
+        await self._turn.aclose()
+
+    async def _close_deltas(self) -> None:
+        deltas, self._deltas = self._deltas, None
+        if deltas is not None:
+            await deltas.aclose()
+
+    async def _go_elsewhere(self, error: EngineError) -> None:
+        """Take another turn after a replica has failed; where that is of no use, ``error`` is raised."""
+        session, transcript, visit = self._session, self._transcript, self._visit
+        assert visit is not None
+        session.replicas.failed(visit, error)
+        if not isinstance(error, REPLICA_FAULTS) or self._num_tries >= session.replicas.recovery.max_tries:
+            raise error
+        if not self._is_read_at_end and not transcript.is_blank and not self._can_go_on:
+            raise error
+        self._error = error
+        await self._close_deltas()
+        self._stops_running()
+        session.listener(
+            RequestMoved(
+                session.program_id,
+                self.request.id,
+                self.request.kind,
+                self._replica_name,
+                self._lost + transcript.num_tokens,
+                str(error),
+            )
+        )
+        await self._leave_turn()
+        self._failed_on |= {self._replica_name}
+        await self._take_turn()
+
+    @property
+    def _can_go_on(self) -> bool:
+        """Whether another replica can be given what was written: raw text, but no reasoning that the engine took out of
+        it."""
+        return not any(self._transcript.reasoning)
+
+    async def _to_send(self) -> Request:
+        """The request as the replica gets it."""
+        request, transcript = self.request, self._transcript
+        if transcript.is_blank or not self._can_go_on:
+            return self._from_the_beginning()
+        if isinstance(request.prompt, str):
+            prompt = request.prompt
+        else:
+            try:
+                prompt = await self._session.replicas.render(request.prompt, thinking=request.sampling.thinking)
+            except EngineCannot as cannot:
+                if self._is_read_at_end:
+                    return self._from_the_beginning()
+                raise (self._error or cannot) from cannot
+        transcript.num_tokens_before = transcript.num_tokens
+        return continued(request, prompt, transcript)
+
+    def _from_the_beginning(self) -> Request:
+        self._lost += self._transcript.num_tokens
+        self._used = 0
+        self._transcript = Transcript()
+        return self.request
+
+    def _stops_running(self) -> None:
+        """It leaves its replica, for good or for another."""
+        visit, self._visit = self._visit, None
+        if visit is None:
+            return
+        part = self._transcript.num_tokens - self._transcript.num_tokens_before
+        self._session.dispatcher.produced(self.request.id, part)
+        self._session.account.num_running -= 1
+        self._session.replicas.end(visit)
+        self._ran_s += now() - visit.started_time
 
     def _settle(self) -> None:
         session, request, transcript = self._session, self.request, self._transcript
+        self._stops_running()
         is_cancelled = transcript.finish_reason is None
         used = self._used if is_cancelled else transcript.num_tokens
-        session.account.request_ends(request.kind, transcript.prompt_tokens, transcript.num_tokens, used)
+        produced = self._lost + transcript.num_tokens
+        session.account.spend(request.kind, transcript.prompt_tokens, produced, used)
         session.listener(
             RequestEnded(
-                session.program_id,
-                request.id,
-                request.kind,
-                transcript.num_tokens,
-                is_cancelled,
-                self._replica,
-                now() - self._started_time,
+                session.program_id, request.id, request.kind, produced, is_cancelled, self._replica_name, self._ran_s
             )
         )
 

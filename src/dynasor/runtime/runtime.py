@@ -25,7 +25,7 @@ from dynasor.events import (
 from dynasor.programs import Program
 from dynasor.runtime.dispatcher import Dispatcher, Place
 from dynasor.runtime.drift import Audit, DriftWatch
-from dynasor.runtime.replicas import Replica, Replicas
+from dynasor.runtime.replicas import Recovery, Replica, Replicas
 from dynasor.runtime.request_stream import now
 from dynasor.runtime.run import ProgramRun, engine_error_in
 from dynasor.runtime.session import ProgramSession, seed_of
@@ -61,6 +61,9 @@ class Options:
             raise InputError(f"deadline_s is {self.deadline_s}; a number of seconds above 0 was expected")
 
 
+DEFAULT_RECOVERY = Recovery()
+
+
 class Runtime:
     """Runs programs over one engine or its replicas, with at most ``concurrency`` requests in flight on each, in the
     order of ``policy``.
@@ -75,18 +78,31 @@ class Runtime:
         *,
         concurrency: int = 32,
         policy: str = "gang",
+        weights: Mapping[str, float] | None = None,
+        recovery: Recovery = DEFAULT_RECOVERY,
         listener: Listener = ignore,
         watch: DriftWatch | None = None,
     ) -> None:
+        """Take the engines, under names where a mapping is given.
+
+        Args:
+            concurrency: requests in flight on each replica; those that run beside others do not count.
+            policy: whose request starts next, a name in ``POLICIES``.
+            weights: of tenants, who then share by them; None: tenants play no part.
+            recovery: what is done about replicas that fail.
+            listener: hears of all programs and of the replicas.
+            watch: has a share of programs run to their cap.
+
+        Raises:
+            InputError: there is no such policy, no engine, or a number is not allowed.
+        """
         if policy not in POLICIES:
             raise InputError(f"there is no policy {policy!r}; choose {', '.join(POLICIES)}")
         self.reader = reader
         self.listener = listener
         self.watch = watch
-        self.replicas = Replicas(engines)
-        self.dispatcher = Dispatcher(Scheduler(POLICIES[policy]))
-        for name in self.replicas.names:
-            self.dispatcher.add_replica(name, concurrency)
+        self.dispatcher = Dispatcher(Scheduler(POLICIES[policy], weights=weights))
+        self.replicas = Replicas(engines, self.dispatcher, capacity=concurrency, recovery=recovery, listener=listener)
         self._runs: dict[str, ProgramRun | Relay] = {}
         self._numbers = itertools.count()
 
@@ -151,19 +167,21 @@ class Runtime:
             request_id = f"{program_id}-0"
             try:
                 async with relay.limited(), self.dispatcher.turn(place, request_id) as name:
-                    replica = self.replicas[name]
-                    started_time = now()
-                    queue_s = started_time - arrival_time
-                    listener(RequestStarted(program_id, request_id, RequestKind.MAIN, replica.name, queue_s))
+                    visit = self.replicas.begin(name)
+                    queue_s = visit.started_time - arrival_time
+                    listener(RequestStarted(program_id, request_id, RequestKind.MAIN, name, queue_s))
                     is_cancelled = True
                     try:
-                        yield replica
+                        yield visit.replica
+                        self.replicas.succeeded(visit)
                         is_cancelled = False
+                    except EngineError as error:
+                        self.replicas.failed(visit, error)
+                        raise
                     finally:
-                        run_s = now() - started_time
-                        listener(
-                            RequestEnded(program_id, request_id, RequestKind.MAIN, 0, is_cancelled, replica.name, run_s)
-                        )
+                        self.replicas.end(visit)
+                        run_s = now() - visit.started_time
+                        listener(RequestEnded(program_id, request_id, RequestKind.MAIN, 0, is_cancelled, name, run_s))
             finally:
                 listener(ProgramEnded(program_id, None))
 
@@ -221,7 +239,12 @@ class Runtime:
         if program_id in self._runs:
             raise InputError(f"a program called {program_id!r} runs already; another name was expected")
         arrival_time = now()
-        place = self.dispatcher.enter(program_id)
+        place = self.dispatcher.enter(
+            program_id,
+            priority=options.priority,
+            tenant=options.tenant,
+            deadline=deadline_of(options, arrival_time),
+        )
         try:
             yield place, arrival_time
         finally:

@@ -58,9 +58,8 @@ class Account:
         if self.first_start_time is None:
             self.first_start_time = now
 
-    def request_ends(self, kind: RequestKind, prompt_tokens: int, produced: int, used: int) -> None:
+    def spend(self, kind: RequestKind, prompt_tokens: int, produced: int, used: int) -> None:
         """Book the tokens of a request that is over: ``used`` ones under what it was for, the others cancelled."""
-        self.num_running -= 1
         read = "score_prompt" if kind is RequestKind.SCORE else "prompt"
         self.usage = self.usage.plus(**{kind.value: used, read: prompt_tokens, "cancelled": produced - used})
 
@@ -223,7 +222,7 @@ class ProgramSession:
         kind: RequestKind = RequestKind.MAIN,
         sampling: Sampling | None = None,
     ) -> Completion:
-        async with self.stream(prompt, kind=kind, sampling=sampling) as stream:
+        async with RequestStream(self, self.new_request(prompt, kind, sampling), is_read_at_end=True) as stream:
             async for _ in stream:
                 pass
         assert stream.completion is not None, "a stream that was read to its end has a completion"
@@ -237,7 +236,7 @@ class ProgramSession:
         sampling: Sampling | None = None,
         is_beside: bool = False,
     ) -> RequestStream:
-        return RequestStream(self, self.new_request(prompt, kind, sampling), is_beside)
+        return RequestStream(self, self.new_request(prompt, kind, sampling), is_beside=is_beside)
 
     def new_request(
         self,

@@ -90,10 +90,15 @@ class Scheduler:
         self._num_programs_ended = 0
 
     def add_replica(self, name: str, capacity: int) -> None:
-        """It may start so many requests at once. One that was removed before has nothing cached."""
+        """It may start so many requests at once. One that was removed before has nothing cached, but what still runs
+        there takes its place."""
         if name in self.replicas:
             raise InputError(f"there is a replica {name!r} already; another name was expected")
-        self.replicas[name] = Replica(name, capacity)
+        replica = self.replicas[name] = Replica(name, capacity)
+        for run in self.running.values():
+            if run.replica.name == name:
+                run.replica = replica
+                replica.num_running += not run.ticket.is_beside
 
     def remove_replica(self, name: str) -> None:
         """Start nothing there any more. What runs there runs until it is removed."""
@@ -186,14 +191,16 @@ class Scheduler:
         starts = self._start_beside(now)
         passed_over: list[Ticket] = []
         ahead: dict[Replica, int] = {}
-        while len(passed_over) < MAX_PASSED_OVER and any(each.has_room for each in self.replicas.values()):
+        room = sum(replica.room for replica in self.replicas.values())
+        while room and len(passed_over) < MAX_PASSED_OVER:
             line = self._first(now)
             if line is None:
                 break
             ticket = line.next()
             assert ticket is not None, "a program that is ranked has a request that may start"
             replica = choose(self.replicas, ticket, line.cached_on, ahead)
-            if replica.has_room:
+            if replica.room:
+                room -= 1
                 self._classes[line.entry.priority].count_start(line, self._request_tokens, now)
                 starts.append(self._start(line, ticket, replica, self._request_tokens, now))
             else:

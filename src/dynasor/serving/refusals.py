@@ -14,8 +14,9 @@ from dynasor.errors import (
     EngineUnreachable,
     InputError,
     ProgramFailed,
+    ProgramStopped,
 )
-from dynasor.vocabulary import JSON
+from dynasor.vocabulary import JSON, StopReason
 
 LONGEST_RETRY_AFTER_S = 60
 
@@ -79,8 +80,17 @@ def refusal_of(error: DynasorError) -> Refusal:
         return refusal_of(error.__cause__)
     if isinstance(error, InputError | EngineRejected | EngineCannot):
         return Refusal(400, str(error))
+    if isinstance(error, ProgramStopped):
+        return ended(error.reason)
     if isinstance(error, EngineTimeout):
         return Refusal(504, str(error), "server_error", code="engine_timeout")
     if isinstance(error, EngineUnreachable):
         return Refusal(503, str(error), "server_error", code="engine_unreachable", retry_after_s=5)
     return Refusal(502, str(error), "server_error", code="engine_failed")
+
+
+def ended(reason: StopReason) -> Refusal:
+    """A request that was passed through has no answer so far that could be given."""
+    if reason is StopReason.DEADLINE:
+        return Refusal(504, "the deadline passed before the engine had answered", "server_error", code="deadline")
+    return Refusal(503, "the request was stopped before the engine had answered", "server_error", code="stopped")

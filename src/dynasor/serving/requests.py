@@ -7,7 +7,7 @@ program has no use for, as clients send many; but what would have changed the an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from dynasor.serving.fields import Fields, kind_of, shown
@@ -35,7 +35,7 @@ class Wants:
     priority: int = 0
     program_id: str | None = None
     effort: str | None = None
-    settings: Mapping[str, str] = NO_SETTINGS
+    settings: Mapping[str, str] = field(default_factory=lambda: NO_SETTINGS)
     """``set``: parameters of the program, by name, as text."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dynasor.events import CertaindexMeasured
+from dynasor.events import CertaindexMeasured, TextShown
 from dynasor.vocabulary import JSON, Answer, StopReason, Usage
 
 CUT_SHORT = frozenset({StopReason.CAP, StopReason.DEADLINE, StopReason.STOPPED})
@@ -79,9 +79,13 @@ class Shown:
     text: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
 
+    def add(self, event: TextShown) -> None:
+        self.text.append(event.text)
+        self.reasoning.append(event.reasoning)
+
     @property
-    def num_chars(self) -> int:
-        return sum(map(len, self.text)) + sum(map(len, self.reasoning))
+    def num_reasoning_chars(self) -> int:
+        return sum(map(len, self.reasoning))
 
 
 def content_of(answer: Answer) -> str:

@@ -1,0 +1,84 @@
+"""Programs as JSON: for ``/v1/programs`` and ``/v1/programs/{id}``. Pure."""
+
+from __future__ import annotations
+
+from dynasor.serving.program_log import BRANCHES_KEPT, Measure, Record
+from dynasor.serving.responses import saved_tokens, tokens_by_kind
+from dynasor.vocabulary import JSON, Answer
+
+
+def status_of(record: Record) -> str:
+    """waiting, running, finished or failed. A request that was passed through has no answer of ours to show."""
+    if record.ended_time is None:
+        return "waiting" if record.started_time is None else "running"
+    return "failed" if record.answer is None and record.relayed is None else "finished"
+
+
+def summary_of(record: Record, now: float) -> JSON:
+    """A program in a list."""
+    latest = record.measures[-1] if record.measures else None
+    answer = record.answer
+    return {
+        "id": record.public_id,
+        "object": "dynasor.program",
+        "program": record.program,
+        "status": status_of(record),
+        "created": int(record.arrival_time),
+        "answer": answer.text if answer else latest.answer if latest else None,
+        "certaindex": answer.certaindex.value if answer else latest.certaindex.value if latest else None,
+        "stop_reason": answer.stop_reason.value if answer else None,
+        "samples": answer.num_samples if answer else latest.finished if latest else 0,
+        "queue_s": round((record.started_time or record.ended_time or now) - record.arrival_time, 6),
+        "run_s": run_s_of(record, now),
+    }
+
+
+def run_s_of(record: Record, now: float) -> float:
+    if record.started_time is None:
+        return 0.0
+    return round((record.ended_time or now) - record.started_time, 6)
+
+
+def page_of(record: Record, now: float) -> JSON:
+    """All that is known of a program."""
+    return {
+        **summary_of(record, now),
+        "max_samples": record.cap,
+        "certaindex_over_time": [measure_page(each) for each in record.measures],
+        "requests_running": [
+            {"id": name, "kind": each.kind.value, "replica": each.replica, "run_s": round(now - each.started_time, 6)}
+            for name, each in record.requests.items()
+        ],
+        "num_requests": record.num_requests,
+        **(answer_page(record.answer, record) if record.answer else tokens_page(record)),
+    }
+
+
+def measure_page(measure: Measure) -> JSON:
+    return {
+        "after_s": round(measure.after_s, 6),
+        "certaindex": measure.certaindex.value,
+        "signals": dict(measure.certaindex.signals),
+        "answer": measure.answer,
+        "samples": measure.finished,
+    }
+
+
+def answer_page(answer: Answer, record: Record) -> JSON:
+    return {
+        "solution": answer.solution,
+        "signals": dict(answer.certaindex.signals),
+        "branches": [
+            {"answer": each.answer, "tokens": each.num_tokens, "reward": each.reward}
+            for each in answer.branches[:BRANCHES_KEPT]
+        ],
+        "tokens": tokens_by_kind(answer.usage),
+        "tokens_saved_estimate": saved_tokens(answer, record.cap, record.max_tokens),
+    }
+
+
+def tokens_page(record: Record) -> JSON:
+    """Before there is an answer nobody knows which tokens will have been of use."""
+    relayed = record.relayed
+    produced = record.num_tokens + (relayed.num_tokens if relayed else 0)
+    return {"tokens": {"produced": produced, "prompt": relayed.prompt_tokens if relayed else None}}
