@@ -83,7 +83,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "mcts": Algorithm(
         program=("-p", "mcts", "--reward", "likelihood"),
         cap=("--allocator", "fixed", "-n", "15"),
-        smaller=caps(3, 5, 7),
+        smaller=caps(5, 7, 9, 11),
         early={
             "paper": ("--preset", "paper/mcts-gsm8k", "-n", "15"),
             "agreement": (*AGREEMENT, "-n", "15"),
