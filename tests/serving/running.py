@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,13 @@ class Served:
         assert not service.log.running
         assert not service._over
         assert not service.runtime._runs
+
+
+async def until(condition: Callable[[], bool], most_s: float = 10.0) -> None:
+    """Wait for what the outside tells in no other way."""
+    async with asyncio.timeout(most_s):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -289,29 +289,33 @@ def loaded(path: Path) -> Profile:
 
 
 def with_run_options(verb: Callable[..., None]) -> Callable[..., None]:
-    """``verb`` for typer: in place of its parameter ``run`` it has the fields of ``RunOptions`` as options."""
+    """``verb`` for typer: in place of its parameter ``run`` it has the fields of ``RunOptions`` as options. Those that
+    it has itself are its own, and left to their defaults in ``run``."""
+    own_parameters = inspect.signature(verb, eval_str=True).parameters
+    run_names = [each.name for each in dataclasses.fields(RunOptions) if each.name not in own_parameters]
 
     @functools.wraps(verb)
     def spread(**given: Any) -> None:
-        run = RunOptions(**{each.name: given.pop(each.name) for each in dataclasses.fields(RunOptions)})
+        run = RunOptions(**{name: given.pop(name) for name in run_names})
         verb(run=run, **given)
 
     parameters = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for own in inspect.signature(verb, eval_str=True).parameters.values()
-        for parameter in (run_parameters() if own.name == "run" else [own])
+        for own in own_parameters.values()
+        for parameter in (run_parameters(run_names) if own.name == "run" else [own])
     ]
     spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     spread.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return spread
 
 
-def run_parameters() -> list[inspect.Parameter]:
-    """The fields of ``RunOptions`` as parameters of a function."""
+def run_parameters(names: Sequence[str]) -> list[inspect.Parameter]:
+    """The fields of ``RunOptions`` with these names as parameters of a function."""
     hints = get_type_hints(RunOptions, include_extras=True)
     return [
         inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
         for each in dataclasses.fields(RunOptions)
+        if each.name in names
     ]
 
 

@@ -35,7 +35,7 @@ class Admission:
         limits = self._limits
         if self.closing_in_s is not None:
             return Refusal.closing(self.closing_in_s)
-        if self._running_by_tenant[tenant] >= limits.max_programs_per_key:
+        if tenant and self._running_by_tenant[tenant] >= limits.max_programs_per_key:
             what = f"{limits.max_programs_per_key} programs of this key are at work, as many as it may have at once"
             return Refusal.busy(what, self.retry_after_s(1, now))
         if len(self._waiting) >= limits.max_waiting:

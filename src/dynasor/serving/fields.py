@@ -104,7 +104,7 @@ def shown(value: object) -> str:
     """A value as a message can quote it: its JSON if that is short."""
     if isinstance(value, dict | list):
         return kind_of(value)
-    return shortened(orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATACLASS).decode())
+    return shortened(orjson.dumps(value).decode())
 
 
 def shortened(text: str) -> str:

@@ -18,12 +18,12 @@ class Limits:
     max_body_bytes: int = 4 * MEBIBYTE
     max_messages: int = 1024
     max_prompt_chars: int = 1_000_000
-    max_samples: int = 256
-    max_tokens: int = 1_000_000
+    max_request_samples: int = 256
+    max_request_tokens: int = 1_000_000
     """Of one sample."""
     max_deadline_s: float = 3600.0
     max_programs_per_key: int = 256
-    """Programs of one key at once, running or waiting; without keys, of all clients together."""
+    """Programs of one key at once, running or waiting."""
     max_waiting: int = 1024
     """Programs that no engine works on yet, of all keys together."""
     header_timeout_s: float = 10.0

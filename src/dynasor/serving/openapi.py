@@ -123,7 +123,7 @@ def error_object() -> JSON:
 
 
 def common_members(limits: Limits, programs: Sequence[str]) -> JSON:
-    max_tokens = maybe(WHOLE | {"minimum": 1, "maximum": limits.max_tokens})
+    max_tokens = maybe(WHOLE | {"minimum": 1, "maximum": limits.max_request_tokens})
     return {
         "model": maybe(TEXT),
         "stream": maybe({"type": "boolean"}),
@@ -145,7 +145,7 @@ def wants(limits: Limits, programs: Sequence[str]) -> JSON:
         "additionalProperties": False,
         "properties": {
             "program": maybe(one_of((*programs, PASS_THROUGH))),
-            "max_samples": maybe(WHOLE | {"minimum": 1, "maximum": limits.max_samples}),
+            "max_samples": maybe(WHOLE | {"minimum": 1, "maximum": limits.max_request_samples}),
             "allocator": maybe(TEXT),
             "max_change": maybe(NUMBER | {"minimum": 0, "exclusiveMaximum": 1}),
             "deadline_s": maybe(NUMBER | {"exclusiveMinimum": 0, "maximum": limits.max_deadline_s}),

@@ -14,6 +14,7 @@ from dynasor.events import (
     ProgramStarted,
     Relayed,
     RequestEnded,
+    RequestMoved,
     RequestStarted,
     TextShown,
 )
@@ -120,6 +121,8 @@ class ProgramLog:
         elif isinstance(event, RequestEnded):
             record.requests.pop(event.request_id, None)
             record.num_tokens += event.num_tokens
+        elif isinstance(event, RequestMoved):
+            record.requests.pop(event.request_id, None)
         elif isinstance(event, CertaindexMeasured):
             self._measure(record, event)
         elif isinstance(event, Relayed):

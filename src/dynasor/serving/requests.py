@@ -94,7 +94,7 @@ def read_wants(fields: Fields, limits: Limits) -> Wants:
     fields.allow_only(WANTS_MEMBERS)
     return Wants(
         program=fields.text("program"),
-        max_samples=fields.whole("max_samples", 1, limits.max_samples),
+        max_samples=fields.whole("max_samples", 1, limits.max_request_samples),
         allocator=fields.text("allocator"),
         max_change=fields.number("max_change", 0, 1),
         deadline_s=read_deadline(fields, limits),
@@ -205,11 +205,11 @@ def read_part(fields: Fields, part: object) -> str:
 
 
 def read_sampling(fields: Fields, limits: Limits) -> Sampling:
-    max_tokens = fields.whole("max_completion_tokens", 1, limits.max_tokens)
+    max_tokens = fields.whole("max_completion_tokens", 1, limits.max_request_tokens)
     return Sampling(
         temperature=fields.number("temperature", 0, 2),
         top_p=read_top_p(fields),
-        max_tokens=fields.whole("max_tokens", 1, limits.max_tokens) if max_tokens is None else max_tokens,
+        max_tokens=fields.whole("max_tokens", 1, limits.max_request_tokens) if max_tokens is None else max_tokens,
         stop=read_stop(fields),
         seed=fields.whole("seed", -LARGEST_SEED - 1, LARGEST_SEED),
     )

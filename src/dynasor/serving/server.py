@@ -53,7 +53,7 @@ class Shutdown:
         (self.hurried if self.wished.is_set() else self.wished).set()
 
 
-async def serve(service: Service, listening: Listening, announce: Callable[[str], None]) -> None:
+async def serve_until_asked(service: Service, listening: Listening, announce: Callable[[str], None]) -> None:
     """Serve until a signal comes, then shut down; ``announce`` is told the URL once it listens."""
     shutdown = Shutdown()
     with asked_by_signals(shutdown):

@@ -1,0 +1,244 @@
+"""``dynasor serve``: an OpenAI-compatible server in which every request is a reasoning program."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import ipaddress
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from dynasor.answers import AnswerReader
+from dynasor.cli import options
+from dynasor.cli.config import ConfigOption
+from dynasor.engines.opening import EMBEDDED, is_local
+from dynasor.engines.protocol import Engine
+from dynasor.errors import InputError
+from dynasor.events import Listener
+from dynasor.parameters import parameters_of, read_parameters, split_settings
+from dynasor.programs import PROGRAMS, load_program, make_program
+from dynasor.rewards import Reward, entered
+from dynasor.runtime import Runtime
+from dynasor.scheduling import POLICIES
+from dynasor.serving import KeyRing, Limits, Offer, Service, load_keys
+from dynasor.serving.default_program import default_program
+from dynasor.serving.requests import PASS_THROUGH
+from dynasor.serving.server import Listening, serve_until_asked
+
+POLICY = "sjf"
+LIMITS = ", ".join(str(each) for each in parameters_of(Limits).values())
+
+EnginesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--engine",
+        "-e",
+        help="URL of an OpenAI-compatible server, a .gguf file or `embedded`; once for each replica of the model. "
+        "[default: embedded]",
+        envvar="DYNASOR_ENGINE",
+    ),
+]
+LimitOption = Annotated[
+    list[str] | None, typer.Option("--limit", metavar="NAME=VALUE", help=f"What clients may ask for: {LIMITS}.")
+]
+
+
+@options.with_run_options
+def serve(
+    run: options.RunOptions,
+    engine: EnginesOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.")] = 8200,
+    config: ConfigOption = None,
+    api_key_file: Annotated[
+        Path | None, typer.Option(help="Keys of clients, one a line: key, name:key or name:key:weight.")
+    ] = None,
+    policy: Annotated[str, typer.Option(help=f"Whose request runs next: {', '.join(POLICIES)}.")] = POLICY,
+    default_deadline_s: Annotated[
+        float | None, typer.Option(help="Seconds after which a program answers with the best it has.")
+    ] = None,
+    limit: LimitOption = None,
+    grace_s: Annotated[float, typer.Option(min=0, help="Seconds that programs may still take at shutdown.")] = 30.0,
+    cors_origin: Annotated[
+        list[str] | None, typer.Option(help="Origin whose pages may ask from a browser; once for each. [default: none]")
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_prompts: Annotated[bool, typer.Option(help="Log what users write.")] = False,
+    traces: Annotated[
+        bool, typer.Option(help="Send OpenTelemetry traces, as OTEL_EXPORTER_OTLP_ENDPOINT and its like say.")
+    ] = False,
+) -> None:
+    """Serve reasoning programs to any OpenAI client.
+
+    Example: `dynasor serve --engine http://127.0.0.1:8000 --api-key-file keys.txt`
+    """
+    engines = engine or [EMBEDDED]
+    run = dataclasses.replace(run, engine=engines[0])
+    if run.audit_share is not None:
+        raise InputError("--audit-share is for `dynasor batch`; a server audits nothing")
+    if policy not in POLICIES:
+        raise InputError(f"--policy is {policy!r}; choose {', '.join(POLICIES)}")
+    check_kinds(engines)
+    start_logging(log_level)
+    keys = KeyRing() if api_key_file is None else load_keys(api_key_file)
+    limits = make_limits(limit or ())
+    console = Console(stderr=True, highlight=False)
+    warn_of_open_door(console, host, keys)
+    listening = Listening(host, port, tuple(cors_origin or ()), grace_s)
+    reward = run.open_reward()
+
+    async def work() -> None:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(entered(reward))
+            replicas = await open_replicas(stack, run, engines)
+            reader = await stack.enter_async_context(AnswerReader(run.answers))
+            offer = await make_offer(run, replicas, reward, default_deadline_s)
+            tracer = stack.enter_context(open_traces()) if traces else None
+
+            def make_runtime(listener: Listener) -> Runtime:
+                return Runtime(
+                    replicas,
+                    reader,
+                    concurrency=run.concurrency,
+                    policy=policy,
+                    weights=keys.weights if keys else None,
+                    listener=listener,
+                )
+
+            service = Service(
+                make_runtime,
+                offer,
+                limits=limits,
+                keys=keys,
+                max_model_len=next(iter(replicas.values())).info.max_model_len,
+                listener=tracer,
+                log_prompts=log_prompts,
+            )
+            await serve_until_asked(
+                service, listening, lambda url: announce(console, url, offer, replicas, policy, engines)
+            )
+
+    asyncio.run(work())
+
+
+def check_kinds(engines: Sequence[str]) -> None:
+    for spec in engines:
+        is_local(spec)
+
+
+def make_limits(texts: Sequence[str]) -> Limits:
+    return Limits(**read_parameters(Limits, split_settings(texts, "--limit"), "--limit"))  # type: ignore[arg-type]
+
+
+async def open_replicas(stack: AsyncExitStack, run: options.RunOptions, engines: Sequence[str]) -> Mapping[str, Engine]:
+    """All engines, entered, by the names that metrics and pages give them. InputError if they serve several models."""
+    replicas: dict[str, Engine] = {}
+    for name, spec in zip(replica_names(engines), engines, strict=True):
+        opened = options.open_chosen_engine(
+            spec, model=None if is_local(spec) else run.model, api_key=run.api_key, slots=run.concurrency
+        )
+        replicas[name] = await stack.enter_async_context(opened)
+    models = {name: replica.info.model for name, replica in replicas.items()}
+    if len(set(models.values())) > 1:
+        described = ", ".join(f"{name} serves {model!r}" for name, model in models.items())
+        raise InputError(f"the engines serve different models: {described}; replicas of one were expected")
+    return replicas
+
+
+def replica_names(engines: Sequence[str]) -> list[str]:
+    """Hosts and ports, or file names; numbered where two are alike."""
+    plain = [spec.partition("://")[2].partition("/")[0] or Path(spec).name for spec in engines]
+    seen: Counter[str] = Counter()
+    names = []
+    for name in plain:
+        seen[name] += 1
+        names.append(name if plain.count(name) == 1 else f"{name}-{seen[name]}")
+    return names
+
+
+async def make_offer(
+    run: options.RunOptions, replicas: Mapping[str, Engine], reward: Reward | None, default_deadline_s: float | None
+) -> Offer:
+    """What clients can have. InputError if the profile is of another model, or the program cannot be made."""
+    engine = next(iter(replicas.values()))
+    run.make_watch(engine.info.model)
+    is_named = run.program or run.preset or run.profile
+    program = run.program_name if is_named else await default_program(engine)
+    settings = split_settings(run.set or (), "--set")
+    if program != PASS_THROUGH:
+        make_program(program, reward if takes_reward(program) else None, settings)
+    elif settings:
+        raise InputError(f"--set is for a program; {PASS_THROUGH} has no parameters")
+    return Offer(
+        model=engine.info.model,
+        programs=programs_offered(program, reward),
+        default_program=program,
+        make_program=lambda name, given: make_program(name, reward if takes_reward(name) else None, given),
+        allocator=run.make_allocator(),
+        options=dataclasses.replace(run.make_options(), deadline_s=default_deadline_s),
+        default_settings=settings,
+    )
+
+
+def programs_offered(program: str, reward: Reward | None) -> tuple[str, ...]:
+    """What a request may name: those that can be made with what the server has, and the server's own."""
+    ours = tuple(name for name in PROGRAMS if reward is not None or not takes_reward(name))
+    return ours if program in (*ours, PASS_THROUGH) else (*ours, program)
+
+
+def takes_reward(program: str) -> bool:
+    return "reward" in parameters_of(load_program(program))
+
+
+def start_logging(level: str) -> None:
+    if level not in ("debug", "info", "warning", "error"):
+        raise InputError(f"--log-level is {level!r}; debug, info, warning or error was expected")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=level.upper())
+
+
+def warn_of_open_door(console: Console, host: str, keys: KeyRing) -> None:
+    if keys or is_loopback(host):
+        return
+    console.print(
+        f"[bold red]WARNING: {escape(host)} can be reached from other machines, and there is no --api-key-file: "
+        "whoever reaches it can use the engines.[/bold red]"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def announce(
+    console: Console,
+    url: str,
+    offer: Offer,
+    replicas: Mapping[str, Engine],
+    policy: str,
+    engines: Sequence[str],
+) -> None:
+    console.print(f"[bold]dynasor serves {escape(offer.model)} at {url}/v1[/bold]")
+    console.print(f"engines   {escape(', '.join(replicas))}")
+    console.print(f"program   {escape(offer.default_program)} (where a request names none)")
+    console.print(f"policy    {policy}")
+    if EMBEDDED in engines:
+        console.print("The embedded model is tiny and was trained from scratch, on arithmetic word problems only.")
+
+
+def open_traces() -> AbstractContextManager[Listener]:
+    try:
+        from dynasor.serving.tracing import exported_traces
+    except ImportError as error:
+        raise InputError(f"--traces needs the extra `tracing`, which is not installed ({error})") from None
+    return exported_traces()
