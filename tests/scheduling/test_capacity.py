@@ -59,6 +59,13 @@ def test_what_it_is_not_full_of_tells_nothing() -> None:
     assert {capacity.observe(float(now), 4, 100 * now) for now in range(100)} == {8}
 
 
+def test_a_replica_that_begins_anew_is_measured_anew() -> None:
+    capacity = AdaptiveCapacity(8)
+    for now, num_tokens in enumerate([0, *range(9000, 9600, 100), *range(0, 1200, 100)]):
+        capacity.observe(float(now), 8, num_tokens)
+    assert capacity.capacity == 10, "as after steady hundreds"
+
+
 def test_the_cache_is_obeyed_at_once() -> None:
     capacity = AdaptiveCapacity(32)
     assert capacity.observe(0.0, running=32, num_tokens=0, kv_usage=0.96) == 30

@@ -73,14 +73,14 @@ class AdaptiveCapacity:
         Args:
             now: seconds.
             running: requests that run now.
-            num_tokens: produced by the replica since it began; it never falls.
+            num_tokens: produced by the replica since it began; when it falls, the replica began anew.
             kv_usage: the share of the KV cache in use, 0 to 1; None: the engine does not tell.
         """
         if kv_usage and running:
             self._obey_cache(min(self.most, int(running * KV_LIMIT / kv_usage)))
         if not FULL * self.capacity <= running <= self.capacity:
             self._began = None
-        elif self._began is None:
+        elif self._began is None or num_tokens < self._began[1]:
             self._began = (now, num_tokens)
         elif now - self._began[0] >= self.period_s:
             rate = (num_tokens - self._began[1]) / (now - self._began[0])
