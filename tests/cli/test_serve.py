@@ -106,7 +106,7 @@ def test_at_shutdown_programs_answer_with_what_they_have() -> None:
         while not any(each["samples"] for each in serving.ask("/v1/programs")[1]["data"]):
             time.sleep(0.02)
         serving.process.send_signal(signal.SIGTERM)
-        status, refused = 200, None
+        status, refused = serving.ask("/health/ready")
         while status == 200:
             status, refused = serving.ask("/health/ready")
         assert (status, refused["why"]) == (503, "the server is shutting down")
