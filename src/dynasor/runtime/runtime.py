@@ -217,15 +217,7 @@ class Runtime:
                 vote_prior=options.vote_prior,
                 priority=options.priority,
             )
-            listener(
-                ProgramStarted(
-                    program_id,
-                    options.max_samples,
-                    type(program).__name__,
-                    options.tenant,
-                    session.sampling.max_tokens,
-                )
-            )
+            listener(ProgramStarted(program_id, options.max_samples, type(program).__name__, options.tenant))
             answer: Answer | None = None
             try:
                 run = self._runs[program_id] = ProgramRun(session, program, arrival_time, options.tenant)
