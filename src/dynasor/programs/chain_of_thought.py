@@ -45,7 +45,7 @@ class ChainOfThought:
         probe_budget: probes may cost this share of the chain's tokens; beyond that the next one waits.
         min_confidence: an answer whose tokens are less likely than this, in the geometric mean, is no evidence.
         hesitations: an answer with one of these words is no evidence.
-        min_agreeing: so many probes in a row must agree before ``agreement`` is more than 0. 1 is for a profile that was
+        min_agreeing: so many probes in a row must agree before ``agreement`` is more than 0. 1 is for a profile
             calibrated with labels: it stops at the first answer where that is known to lose nothing.
         unsure: what a probe without evidence does to those before it, ``reset`` or ``omit``.
         think: what begins the model's thinking.
