@@ -243,7 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("algorithms", nargs="*", default=list(ALGORITHMS), metavar="ALGORITHM")
     parser.add_argument("--questions", type=int, default=200)
-    parser.add_argument("--calibration-questions", type=int, default=250)
+    parser.add_argument("--calibration-questions", type=int, default=260)
     parser.add_argument("--folder", type=Path, default=Path("build/algorithms"))
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/algorithms.json"))
     given = parser.parse_args()

@@ -102,7 +102,7 @@ def test_too_few_questions_for_the_promise_are_refused(number: int, target: floa
 
 
 def test_too_few_questions_for_a_bound_are_refused() -> None:
-    with pytest.raises(InputError, match=r"20 questions are too few to lose at most 1.00%.*at least 448"):
+    with pytest.raises(InputError, match=r"20 questions are too few to lose at most 1.00%.*at least 513"):
         with_labels(questions(20, CAP, seed=1), CAP, 0.01)
 
 
