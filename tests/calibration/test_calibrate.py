@@ -158,7 +158,7 @@ def test_a_watched_program_stops_where_its_answer_is_kept() -> None:
 
 
 def test_with_labels_a_watched_program_stops_where_going_on_makes_it_worse() -> None:
-    worse = calibration.with_labels(WatchedRuns([watched(i, "b") for i in range(60)]), 0.05)
+    worse = calibration.with_labels(WatchedRuns([watched(i, "b") for i in range(90)]), 0.05)
     assert (worse.rule.max_change, worse.rule.saved, worse.rule.helped) == (0.5, 0.75, 1.0)
 
 
