@@ -2,7 +2,7 @@
 
 Start-time fair queueing (Goyal, Vin and Cheng, 1996) over tokens: every tenant has a tag, the tokens served to it over
 its weight, and the one with the smallest goes next. A request is charged when it starts, with what requests take on
-average, and set right when it is over. The class has a clock, the tag of the tenant served last; who comes back
+average, and its tag is set right when it is over. The class has a clock, the tag of the tenant served last; who comes back
 from being idle gets at least that as its tag. So a tenant saves no credit while it asks for nothing, and what one does
 not use, the others get. Each class is fair by itself: what a tenant gets in one does not count in another.
 
@@ -116,21 +116,18 @@ class PriorityClass:
     def count_start(self, line: Line, tokens: float, now: float) -> None:
         """A request of ``line`` starts, which is expected to take so many ``tokens``."""
         tenant = self._tenants[self._name(line)]
-        self._clock = max(self._clock, tenant.tag)
         tenant.programs.count_start(line, now)
-        self.charge(line, tokens)
+        if self.weights is not None:
+            self._clock = max(self._clock, tenant.tag)
+            tenant.tag += tokens / tenant.weight
+            self._order.put(line.entry.tenant, tenant.tag)
 
-    def charge(self, line: Line, tokens: float) -> None:
-        """So many tokens more (or, if negative, less) for the tenant of ``line``, if it is known here."""
-        if self.weights is None:
-            return
-        name = line.entry.tenant
-        tenant = self._tenants.get(name)
-        if tenant is None:
-            return
-        tenant.tag += tokens / tenant.weight
-        if not tenant.programs.is_empty:
-            self._order.put(name, tenant.tag)
+    def correct(self, line: Line, tokens: float) -> None:
+        """A request of ``line`` took so many tokens more (or, if negative, less) than its tenant was charged at its
+        start. The tenant's place follows when it starts something next."""
+        tenant = self._tenants.get(self._name(line))
+        if tenant is not None:
+            tenant.tag += tokens / tenant.weight
 
     def in_order(self, now: float) -> list[tuple[str, bool]]:
         """Ids of all programs and whether each is urgent: tenants by who got least, in each the policy's order."""

@@ -302,7 +302,7 @@ class Scheduler:
         self.served += tokens
         in_class = self._classes.get(line.entry.priority)
         if in_class is not None and tokens != run.charged:
-            in_class.charge(line, tokens - run.charged)
+            in_class.correct(line, tokens - run.charged)
         if run.ticket.is_beside:
             return
         run.replica.num_running -= 1
