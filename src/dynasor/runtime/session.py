@@ -20,7 +20,7 @@ from dynasor.runtime.branches import ProgramBranches, Unit
 from dynasor.runtime.dispatcher import Dispatcher, Place
 from dynasor.runtime.replicas import Replicas
 from dynasor.runtime.request_stream import RequestStream
-from dynasor.scheduling import Allocator
+from dynasor.scheduling import Allocator, UnitTokens, expected_tokens
 from dynasor.vocabulary import (
     Allocation,
     Answer,
@@ -118,6 +118,7 @@ class ProgramSession:
         sampling: Sampling,
         seed: int,
         listener: Listener,
+        unit_tokens: UnitTokens,
         vote_prior: VotePrior = UNIFORM,
         priority: int = 0,
     ) -> None:
@@ -138,7 +139,8 @@ class ProgramSession:
         self.listener = listener
         self._reader = reader
         self._seed = seed
-        self._priority = priority
+        self._unit_tokens = unit_tokens
+        self.priority = priority
 
     @property
     def cap(self) -> int:
@@ -213,6 +215,9 @@ class ProgramSession:
             raise BadProgram(f"the allocator grants {allocation.units} more at {spending}, which passes the cap")
         if allocation.stop_reason is None and not allocation.units + spending.open:
             raise BadProgram(f"the allocator neither grants nor stops at {spending}, where nothing runs")
+        if not self.is_part_of_unit:
+            remaining = expected_tokens(self.allocator, spending, knob.certaindex, self._unit_tokens)
+            self.dispatcher.expect(self.place, remaining)
         return allocation
 
     async def generate(
@@ -252,7 +257,7 @@ class ProgramSession:
             sampling = replace(sampling, seed=seed_of(self._seed, self.question.id, *self.seeds.next().parts))
         number = self.account.num_requests
         self.account.num_requests += 1
-        return Request(f"{self.program_id}-{number}", self.program_id, prompt, sampling, kind, self._priority)
+        return Request(f"{self.program_id}-{number}", self.program_id, prompt, sampling, kind, self.priority)
 
     def count_scored(self, num_tokens: int) -> None:
         self.account.usage = self.account.usage.plus(score_prompt=num_tokens)
