@@ -83,18 +83,18 @@ def test_labels_are_not_looked_at() -> None:
 
 
 def test_where_no_curve_keeps_the_promise_all_run_to_the_cap() -> None:
-    """One way through each of 30 questions: on those that a curve was not fitted to, it changes more than one in 100."""
+    """One way through each of 30 questions: those that a curve was not fitted to change more often than promised."""
     learned = fit_skyline(ShuffledSamples(questions(30, CAP, seed=0), CAP, shuffles=1), 0.99)
     assert (learned.allocator.curves, learned.saved, learned.kept) == ({}, 0.0, 1.0)
     assert kept_and_saved(learned.allocator, questions(50, CAP, seed=1)) == (1.0, 0.0)
 
 
 def test_too_few_questions_for_the_promise_are_refused() -> None:
-    with pytest.raises(InputError, match="29 questions are too few.*at least 30"):
+    with pytest.raises(InputError, match=r"29 questions are too few.*at least 30"):
         fitted(questions(29, CAP, seed=1), 0.99)
     with pytest.raises(InputError, match="target_agreement is 1"):
         fitted(questions(29, CAP, seed=1), 1.0)
-    with pytest.raises(InputError, match="4 questions are too few.*at least 5"):
+    with pytest.raises(InputError, match=r"4 questions are too few.*at least 5"):
         fitted(questions(4, CAP, seed=1), 0.5)
 
 
