@@ -158,6 +158,10 @@ class EmbeddedEngine:
         async with self._obituary_for_errors():
             return await client.end_thinking(request_id)
 
+    async def why_priorities_are_ignored(self) -> str | None:
+        """llama.cpp has no priorities; see ``TakesPriorities``."""
+        return await self._entered().why_priorities_are_ignored()
+
     @asynccontextmanager
     async def forward(self, path: str, body: bytes) -> AsyncIterator[Forwarded]:
         """Post a request that somebody else wrote; see ``Forwards``."""
