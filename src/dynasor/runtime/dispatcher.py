@@ -164,6 +164,12 @@ class Dispatcher:
             del self._pausing[place.program_id]
             self.scheduler.resume(place.program_id)
             self._start_ready()
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._let_go, place.program_id)  # what it was granted asks in the next round
+
+    def _let_go(self, program_id: str) -> None:
+        if self.scheduler.let_go(program_id):
+            self._start_ready()
 
     def waiting_order(self) -> list[WaitingProgram]:
         """Who waits, in the scheduler's own order, and why there. It sorts, so ask for people, not at every event."""

@@ -15,8 +15,8 @@ from dynasor.errors import InputError
 from dynasor.events import CertaindexMeasured, DriftSuspected, Event, Listener
 from dynasor.profile import Profile
 from dynasor.programs import is_exchangeable
-from dynasor.scheduling import Allocator, Fixed, watch
-from dynasor.vocabulary import Answer, Spending
+from dynasor.scheduling import Agreement, Allocator, Fixed, watch
+from dynasor.vocabulary import Allocation, Answer, Certaindex, Spending
 
 SURPRISE = 0.01
 """It is drift if so many changed answers, or more, would come about with less than this probability."""
@@ -47,7 +47,8 @@ class DriftWatch:
         """What audited programs run under: to the cap, and where the way there matters, as they were calibrated."""
         if is_exchangeable(self.profile.program):
             return Fixed()
-        return watch(self.profile.allocator.wave or 1)
+        rule = self.profile.allocator
+        return watch(rule.wave or 1 if isinstance(rule, Agreement) else 1)
 
     def audits(self, rng: random.Random) -> bool:
         return rng.random() < self.share
@@ -69,17 +70,26 @@ class DriftWatch:
 
 
 class Audit:
-    """A listener to one program that runs to its cap: what would the rule have answered?"""
+    """A listener to one program that runs to its cap: what would the rule have answered?
+
+    It keeps the rule's own count of units granted, for what a rule says may depend on what it granted before.
+    """
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
+        self._granted = self._decide(Spending(0, 0, profile.max_samples), None).units
         self._has_stopped = False
         self.answer: str | None = None
 
     def hear(self, event: Event) -> None:
         if isinstance(event, CertaindexMeasured) and not self._has_stopped:
+            open_units = max(0, self._granted - event.finished)
             cap = max(self._profile.max_samples, event.finished + 1)  # of one chain nobody knows the cap in probes
-            spending = Spending(event.finished, 0, cap)
+            spending = Spending(event.finished, min(open_units, cap - event.finished), cap)
             self.answer = event.answer
-            allocation = self._profile.allocator.decide(spending, event.certaindex)
+            allocation = self._decide(spending, event.certaindex)
+            self._granted = spending.granted + allocation.units
             self._has_stopped = allocation.stop_reason is not None
+
+    def _decide(self, spending: Spending, certaindex: Certaindex | None) -> Allocation:
+        return self._profile.allocator.decide(spending, certaindex)

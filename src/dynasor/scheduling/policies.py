@@ -88,7 +88,7 @@ def _expected(line: Line) -> str:
 
 
 POLICIES: Mapping[str, Policy] = {
-    "fcfs": Policy(by_request, lambda line: f"its next request was number {by_request(line):.0f}", keeps_together=False),
+    "fcfs": Policy(by_request, lambda line: f"its request came as number {by_request(line):.0f}", keeps_together=False),
     "gang": Policy(by_arrival, lambda line: f"it came as number {line.entry.number}"),
     "sjf": Policy(by_remaining, _expected),
     "deadline": Policy(by_remaining, _expected, minds_deadlines=True),

@@ -340,8 +340,17 @@ class Scheduler:
         line = self.programs.get(program_id)
         if line is not None and line.is_paused != is_paused:
             line.is_paused = is_paused
-            self._let_go(line)
             self._rank(line)
+            if line.rank is not None:
+                self._let_go(line)
+
+    def let_go(self, program_id: str) -> bool:
+        """The program has looked, and takes no more for now: its places are free. Whether it had any."""
+        line = self.programs.get(program_id)
+        if line is None or line.is_paused or not line.holds:
+            return False
+        self._let_go(line)
+        return True
 
     def _hold(self, line: Line, replica: Replica, now: float) -> None:
         """Keep the place that a request of the program had."""
