@@ -3,12 +3,14 @@
 ``python -m benchmarks.algorithms [ALGORITHM ...]`` runs ``dynasor batch`` once for each arm, one after the other, over
 the same test questions and seeds, and prints the table of the docs. Kill it and start it again: it goes on. An even
 allocation is the same program with a smaller cap and no early stop; the cheapest one that is at least as accurate
-as an arm is what the arm's tokens are held against.
+as an arm is what the arm's tokens are held against. The profiles are learned from questions of the calibration split,
+which a first run watches to the cap.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import statistics
 import subprocess
@@ -35,6 +37,10 @@ class Algorithm:
     cap: tuple[str, ...]
     smaller: Mapping[str, tuple[str, ...]]
     early: Mapping[str, tuple[str, ...]]
+    watched: tuple[str, ...]
+    """How the calibration questions are run."""
+    profiles: Mapping[str, tuple[str, ...]]
+    """What each profile promises; the arm is called so."""
 
 
 def caps(*sizes: int) -> dict[str, tuple[str, ...]]:
@@ -46,7 +52,9 @@ def chain_caps(*sizes: int) -> dict[str, tuple[str, ...]]:
 
 
 AGREEMENT = ("--allocator", "agreement")
-WORTH = ("--allocator", "worth")
+WITH_LABELS = {"profile, at most 2 points lost": ("--max-loss", "0.02")}
+WITHOUT_LABELS = {"profile, 99 % of answers kept": ("--target-agreement", "0.99")}
+FINE = ("--set", "probe_interval=16")
 
 ALGORITHMS: Mapping[str, Algorithm] = {
     "self-consistency": Algorithm(
@@ -56,8 +64,10 @@ ALGORITHMS: Mapping[str, Algorithm] = {
         early={
             "paper": ("--allocator", "threshold", "-n", "16"),
             "agreement": (*AGREEMENT, "-n", "16"),
-            "worth": (*WORTH, "-n", "16"),
+            "worth": ("--allocator", "worth", "-n", "16"),
         },
+        watched=("--allocator", "fixed", "-n", "16"),
+        profiles=WITH_LABELS | WITHOUT_LABELS,
     ),
     "rebase": Algorithm(
         program=("-p", "rebase", "--reward", "likelihood"),
@@ -66,18 +76,20 @@ ALGORITHMS: Mapping[str, Algorithm] = {
         early={
             "paper": ("--preset", "paper/rebase-math", "-n", "32"),
             "agreement": (*AGREEMENT, "-n", "32"),
-            "worth": (*WORTH, "-n", "32"),
         },
+        watched=("--allocator", "watch:wave=8", "-n", "32"),
+        profiles=WITH_LABELS,
     ),
     "mcts": Algorithm(
         program=("-p", "mcts", "--reward", "likelihood"),
         cap=("--allocator", "fixed", "-n", "15"),
-        smaller=caps(3, 5, 7),
+        smaller=caps(5, 7, 9, 11),
         early={
             "paper": ("--preset", "paper/mcts-gsm8k", "-n", "15"),
             "agreement": (*AGREEMENT, "-n", "15"),
-            "worth": (*WORTH, "-n", "15"),
         },
+        watched=("--allocator", "watch", "-n", "15"),
+        profiles=WITH_LABELS,
     ),
     "chain-of-thought": Algorithm(
         program=("-p", "chain-of-thought", "--temperature", "0.6"),
@@ -85,8 +97,10 @@ ALGORITHMS: Mapping[str, Algorithm] = {
         smaller=chain_caps(100, 140, 180, 240),
         early={
             "paper": ("--allocator", "stability", "--max-tokens", "1000"),
-            "agreement": (*AGREEMENT, "--max-tokens", "1000"),
+            "agreement": (*AGREEMENT, *FINE, "--max-tokens", "1000"),
         },
+        watched=("--allocator", "watch", *FINE, "--max-tokens", "1000"),
+        profiles=WITH_LABELS,
     ),
 }
 
@@ -100,6 +114,16 @@ def run_arm(folder: Path, questions: Path, name: str, arguments: Sequence[str]) 
     results = {line["id"]: line for line in map(orjson.loads, output.read_bytes().splitlines())}
     order = [orjson.loads(line)["id"] for line in questions.read_bytes().splitlines()]
     return [results[id] for id in order], sum(manifest["elapsed_s"].values())
+
+
+def learn_profile(folder: Path, questions: Path, algorithm: Algorithm, promise: Sequence[str]) -> Path:
+    """A profile learned from the calibration questions, which are run if they were not yet."""
+    watched = folder / "calibration.jsonl"
+    run_arm(folder, questions, "calibration", (*algorithm.program, *algorithm.watched, "--keep-samples"))
+    profile = folder / f"{'-'.join(promise).lstrip('-')}.json"
+    command = [sys.executable, "-m", "dynasor", "calibrate", str(watched), "-o", str(profile), *promise]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    return profile
 
 
 def tokens(result: JSON) -> int:
@@ -147,12 +171,16 @@ def against_samples(arm: Sequence[JSON], cap: Sequence[JSON]) -> JSON:
     return {"arm": f"{samples} samples", "saved": mean.mean, "saved_interval": list(mean.interval)}
 
 
-def measure(name: str, folder: Path, questions: Path) -> JSON:
+def measure(name: str, folder: Path, questions: Path, calibration: Path) -> JSON:
     """Run all arms of one algorithm."""
     algorithm = ALGORITHMS[name]
     folder = folder / name
     folder.mkdir(parents=True, exist_ok=True)
-    arms = {"cap": algorithm.cap, **algorithm.early, **algorithm.smaller}
+    early = dict(algorithm.early)
+    for arm, promise in algorithm.profiles.items():
+        profile = learn_profile(folder, calibration, algorithm, promise)
+        early[arm] = ("--profile", str(profile), "--audit-share", "0", *max_tokens_of(algorithm.cap))
+    arms = {"cap": algorithm.cap, **early, **algorithm.smaller}
     results: dict[str, list[JSON]] = {}
     report: JSON = {"algorithm": name, "questions": 0, "arms": {}}
     for arm, arguments in arms.items():
@@ -160,8 +188,8 @@ def measure(name: str, folder: Path, questions: Path) -> JSON:
         results[arm], seconds = run_arm(folder, questions, arm, (*algorithm.program, *arguments))
         report["arms"][arm] = summary(results[arm], seconds)
     report["questions"] = len(results["cap"])
-    even = [arm for arm in arms if arm not in algorithm.early]
-    for arm in algorithm.early:
+    even = [arm for arm in arms if arm not in early]
+    for arm in early:
         entry = report["arms"][arm]
         entry["against_cap"] = paired(results[arm], results["cap"])
         if "branches" in results["cap"][0]:
@@ -172,6 +200,12 @@ def measure(name: str, folder: Path, questions: Path) -> JSON:
             cheapest = min(good, key=lambda each: report["arms"][each]["tokens"])
             entry["even"] = {"arm": cheapest, **paired(results[arm], results[cheapest])}
     return report
+
+
+def max_tokens_of(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The ``--max-tokens`` among ``arguments``, which profiles do not carry."""
+    pairs = itertools.pairwise(arguments)
+    return next((pair for pair in pairs if pair[0] == "--max-tokens"), ())
 
 
 def table(report: JSON) -> str:
@@ -209,16 +243,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("algorithms", nargs="*", default=list(ALGORITHMS), metavar="ALGORITHM")
     parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--calibration-questions", type=int, default=250)
     parser.add_argument("--folder", type=Path, default=Path("build/algorithms"))
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/algorithms.json"))
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    questions = given.folder / "questions.jsonl"
-    command = [sys.executable, "-m", "dynasor", "questions", "--split", "test", "--limit", str(given.questions)]
-    subprocess.run([*command, "-o", str(questions)], check=True)
+    questions = {"test": given.folder / "questions.jsonl", "calibration": given.folder / "calibration.jsonl"}
+    for split, path in questions.items():
+        limit = given.questions if split == "test" else given.calibration_questions
+        command = [sys.executable, "-m", "dynasor", "questions", "--split", split, "--limit", str(limit)]
+        subprocess.run([*command, "-o", str(path)], check=True)
     stored = orjson.loads(given.output.read_bytes()) if given.output.exists() else {}
     for name in given.algorithms:
-        stored[name] = measure(name, given.folder, questions)
+        stored[name] = measure(name, given.folder, questions["test"], questions["calibration"])
         given.output.parent.mkdir(parents=True, exist_ok=True)
         given.output.write_bytes(orjson.dumps(stored, option=orjson.OPT_INDENT_2) + b"\n")
         print(table(stored[name]) + "\n", flush=True)

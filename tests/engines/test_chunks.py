@@ -46,6 +46,12 @@ def test_a_count_alone_is_news() -> None:
     assert ChunkReader().read([orjson.dumps({"choices": [], "timings": {"predicted_n": 2}})]) == Delta(num_tokens=2)
 
 
+def test_llamacpp_tells_what_it_read_before_the_end() -> None:
+    reader = ChunkReader()
+    reader.read([chunk({"text": "a"}, timings={"predicted_n": 1, "prompt_n": 4, "cache_n": 10})])
+    assert reader.prompt_tokens == 14
+
+
 def test_without_a_count_log_probabilities_are_counted() -> None:
     content = [{"token": token, "logprob": -1.0} for token in "abc"]
     reader = ChunkReader(top_logprobs=0)

@@ -12,6 +12,7 @@ import aiohttp
 
 from dynasor import AnswerReader, Options, Runtime, Sampling
 from dynasor.engines.protocol import Engine
+from dynasor.events import Listener
 from dynasor.programs import PROGRAMS, make_program
 from dynasor.scheduling import Agreement
 from dynasor.serving import KeyRing, Limits, Offer, Service
@@ -76,6 +77,7 @@ async def serving(
     max_tokens: int | None = 1024,
     settings: Mapping[str, str] | None = None,
     cors_origins: Sequence[str] = (),
+    listener: Listener | None = None,
 ) -> AsyncIterator[Served]:
     async with AsyncExitStack() as stack:
         for engine in engines:
@@ -95,6 +97,7 @@ async def serving(
             offer,
             limits=limits,
             keys=keys,
+            listener=listener,
         )
         listening = Listening(port=0, cors_origins=cors_origins)
         site = await stack.enter_async_context(open_site(service, listening))

@@ -44,7 +44,7 @@ def defaults_of(context: typer.Context, config: JSON, path: Path) -> dict[str, A
     flags = {
         flag.removeprefix("--"): parameter
         for parameter in context.command.params
-        for flag in (*parameter.opts, *parameter.secondary_opts)
+        for flag in parameter.opts
         if flag.startswith("--") and flag not in ("--config", "--help")
     }
     defaults = {}

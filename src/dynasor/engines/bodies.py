@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from dynasor.engines.dialects import Dialect
 from dynasor.engines.rendering import conversation_of
 from dynasor.models.formats import END_THINK, THINK
@@ -22,10 +24,25 @@ def body_of(request: Request, model: str, dialect: Dialect) -> JSON:
         "stream_options": {"include_usage": True, **dialect.stream_options},
         **dialect.body,
         **common_fields(sampling),
+        **priority_fields(request, dialect),
     }
     if isinstance(request.prompt, str):
         return body | completion_fields(request.prompt, sampling, dialect)
     return body | conversation_of(request.prompt, model, sampling.thinking) | chat_fields(sampling, dialect)
+
+
+def headers_of(request: Request, dialect: Dialect) -> dict[str, str]:
+    """Headers that this request has of its own: which program it belongs to, in characters that a header can carry."""
+    if dialect.routing_header is None:
+        return {}
+    return {dialect.routing_header: quote(request.program_id)}
+
+
+def priority_fields(request: Request, dialect: Dialect) -> JSON:
+    """The program's class in the engine's own polarity; the usual one, 0, goes without saying."""
+    if dialect.priority_sign is None or not request.priority:
+        return {}
+    return {"priority": dialect.priority_sign * request.priority}
 
 
 def common_fields(sampling: Sampling) -> JSON:

@@ -107,6 +107,8 @@ class ChunkReader:
             self.num_tokens = int(produced)
         elif timings := chunk.get("timings"):
             self.num_tokens = int(timings["predicted_n"])
+            if "prompt_n" in timings:
+                self.prompt_tokens = int(timings["prompt_n"]) + int(timings.get("cache_n", 0))
         else:
             self.num_tokens += pieces
 

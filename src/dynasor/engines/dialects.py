@@ -26,6 +26,10 @@ class Dialect:
     """The name of the token limit in chat requests."""
     renderer: Renderer | None = None
     """How to get a conversation as raw text; None: it cannot be had."""
+    priority_sign: int | None = None
+    """What a priority, smaller first, is multiplied by for this engine; None: it has no priorities."""
+    routing_header: str | None = None
+    """The header that tells which requests belong together, for routers between us and the engine."""
     thinking_end: str | None = None
     """What the engine writes in the model's place to end its thinking in flight, where the chat template does not
     say; None: it cannot end it."""
@@ -36,8 +40,15 @@ DIALECTS: Mapping[str, Dialect] = {
         stream_options={"continuous_usage_stats": True},
         raw_body={"add_special_tokens": False},
         renderer=render_by_tokens,
+        priority_sign=1,
+        routing_header="X-Session-ID",
     ),
-    "sglang": Dialect(stream_options={"continuous_usage_stats": True}, renderer=render_by_tokens),
+    "sglang": Dialect(
+        stream_options={"continuous_usage_stats": True},
+        renderer=render_by_tokens,
+        priority_sign=-1,
+        routing_header="X-SMG-Routing-Key",
+    ),
     "llamacpp": Dialect(
         body={"timings_per_token": True},
         fewest_logprobs=1,

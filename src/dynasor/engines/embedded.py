@@ -22,6 +22,7 @@ SHIPPED_MODEL = Path(__file__).parent.parent / "models" / "embedded" / "model.gg
 SHIPPED_NAME = "dynasor-tiny"
 SERVER = Path(__file__).with_name("llamacpp_server.py")
 GGUF_MAGIC = b"GGUF"
+MAX_ATTEMPTS = 3
 LINES_KEPT = 12
 TERMINATE_GRACE_S = 3.0
 DYING_GRACE_S = 0.5
@@ -31,7 +32,8 @@ DYING_GRACE_S = 0.5
 class EmbeddedEngine:
     """A GGUF model served by llama.cpp, started on entering and ended on leaving.
 
-    It listens on a free loopback port and dies with this process, however that ends.
+    It listens on a free loopback port and dies with this process, however that ends. If it ends before that, requests
+    that it was working on fail, and the next one starts it again.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class EmbeddedEngine:
         threads: int | None = None,
         start_timeout_s: float = 120.0,
         silence_timeout_s: float = 300.0,
+        max_attempts: int = MAX_ATTEMPTS,
     ) -> None:
         """Take the model that ships with the package, or the GGUF file at ``model_path``.
 
@@ -62,6 +65,8 @@ class EmbeddedEngine:
         self._threads = above_zero("threads", usable_cores() if threads is None else threads)
         self._start_timeout_s = start_timeout_s
         self._silence_timeout_s = silence_timeout_s
+        self._max_attempts = max_attempts
+        self._starting = asyncio.Lock()
         self._child: asyncio.subprocess.Process | None = None
         self._client: OpenAIEngine | None = None
         self._last_words: deque[str] = deque(maxlen=LINES_KEPT)
@@ -92,41 +97,58 @@ class EmbeddedEngine:
         Raises:
             EngineFailed: it did not come up; the message has its last words.
         """
+        await self._start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._end()
+
+    async def _start(self) -> None:
+        """Have a child that serves, and a client to it."""
         try:
-            address = await self._start()
             client = OpenAIEngine(
-                address,
-                max_attempts=3,
+                await self._start_child(),
+                max_attempts=self._max_attempts,
                 silence_timeout_s=self._silence_timeout_s,
                 thinking_end=self._thinking_end,
             )
             self._client = await client.__aenter__()
         except BaseException:
-            await self.__aexit__()
+            await self._end()
             raise
-        return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
+    async def _end(self) -> None:
+        client = self._client
         try:
-            if self._client is not None:
-                await self._client.__aexit__()
+            if client is not None:
+                await client.__aexit__()
         finally:
             await self._end_child()
+
+    async def _revived(self) -> OpenAIEngine:
+        """The client, to a child that was alive a moment ago; one that has ended is started again."""
+        self._entered()
+        async with self._starting:
+            if self._child is not None and self._child.returncode is not None:
+                await self._end()
+                self._last_words.clear()
+                await self._start()
+        return self._entered()
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         """Run ``request``; see the protocol.
 
         Raises:
-            EngineUnreachable: the child has ended.
+            EngineUnreachable: the child has ended while it worked on this.
         """
-        client = self._entered()
+        client = await self._revived()
         async with self._obituary_for_errors(), aclosing(client.stream(request)) as deltas:
             async for delta in deltas:
                 yield delta
 
     async def render(self, messages: tuple[Message, ...], *, thinking: bool | None = None) -> str:
         """The raw text that a chat request with ``messages`` starts from; see the protocol."""
-        client = self._entered()
+        client = await self._revived()
         async with self._obituary_for_errors():
             return await client.render(messages, thinking=thinking)
 
@@ -139,7 +161,7 @@ class EmbeddedEngine:
     @asynccontextmanager
     async def forward(self, path: str, body: bytes) -> AsyncIterator[Forwarded]:
         """Post a request that somebody else wrote; see ``Forwards``."""
-        client = self._entered()
+        client = await self._revived()
         async with self._obituary_for_errors(), client.forward(path, body) as answer:
             yield answer
 
@@ -158,7 +180,7 @@ class EmbeddedEngine:
             raise InputError(f"{self!r} was not entered; use it as `async with engine:`")
         return self._client
 
-    async def _start(self) -> str:
+    async def _start_child(self) -> str:
         """Start the child; its address once it listens."""
         self._child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", str(SERVER), "--model", str(self._model_path), "--alias", self._alias),

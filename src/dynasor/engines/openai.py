@@ -6,16 +6,17 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
 import orjson
 
 from dynasor.engines.address import parse_address
-from dynasor.engines.bodies import body_of, path_of
+from dynasor.engines.bodies import body_of, headers_of, path_of
 from dynasor.engines.chunks import ChunkReader, ErrorChunk, UnreadableChunk
 from dynasor.engines.dialects import dialect_of
 from dynasor.engines.discovery import choose_model, read_models
@@ -27,6 +28,9 @@ from dynasor.engines.server_events import EventDecoder
 from dynasor.errors import EngineCannot, EngineFailed, EngineRejected, InputError
 from dynasor.vocabulary import JSON, Delta, Message, Request
 
+Headers = Mapping[str, str]
+NO_HEADERS: Headers = MappingProxyType({})
+MAX_ATTEMPTS = 5
 KEEP_ALIVE_S = 4.0
 """Engines close idle connections after 5 s; we let go first, so that no request meets a closing one."""
 NO_SUCH_CALL = frozenset({404, 405, 501})
@@ -49,7 +53,7 @@ class OpenAIEngine:
         api_key: str | None = None,
         connect_timeout_s: float = 10.0,
         silence_timeout_s: float = 300.0,
-        max_attempts: int = 5,
+        max_attempts: int = MAX_ATTEMPTS,
         thinking_end: str | None = None,
         rng: random.Random | None = None,
     ) -> None:
@@ -124,7 +128,8 @@ class OpenAIEngine:
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         """Run ``request``; see the protocol. What arrives in one network read comes as one delta."""
         body = body_of(request, self.info.model, self._dialect)
-        response = await self._open("POST", f"{self._address.api}/{path_of(request)}", body)
+        headers = headers_of(request, self._dialect)
+        response = await self._open("POST", f"{self._address.api}/{path_of(request)}", body, headers)
         reader, decoder = ChunkReader(request.sampling.top_logprobs), EventDecoder()
         if "reasoning_control" in body:
             self._thinking[request.id] = reader
@@ -235,17 +240,21 @@ class OpenAIEngine:
             what = f"{self.base_url} sent something unreadable in its answer to request {request_id!r}: {error}"
             raise EngineFailed(what) from error
 
-    async def _open(self, method: str, url: str, body: JSON | None = None) -> aiohttp.ClientResponse:
+    async def _open(
+        self, method: str, url: str, body: JSON | None = None, headers: Headers = NO_HEADERS
+    ) -> aiohttp.ClientResponse:
         """An answer with status 200, of which no byte of the body was read; the caller closes it."""
-        outcome = await self._try(method, url, body)
+        outcome = await self._try(method, url, body, headers)
         if isinstance(outcome, Failure):
             raise outcome.error
         return outcome
 
-    async def _try(self, method: str, url: str, body: JSON | None) -> aiohttp.ClientResponse | Failure:
+    async def _try(
+        self, method: str, url: str, body: JSON | None, headers: Headers = NO_HEADERS
+    ) -> aiohttp.ClientResponse | Failure:
         """The same, or why the last of all attempts failed."""
         for attempt in itertools.count(1):
-            outcome = await self._attempt(method, url, body)
+            outcome = await self._attempt(method, url, body, headers)
             if isinstance(outcome, aiohttp.ClientResponse):
                 return outcome
             if not outcome.may_retry or attempt >= self._max_attempts:
@@ -253,11 +262,13 @@ class OpenAIEngine:
             await asyncio.sleep(retry_delay(attempt, outcome.retry_after, self._random))
         raise AssertionError("unreachable")
 
-    async def _attempt(self, method: str, url: str, body: JSON | None) -> aiohttp.ClientResponse | Failure:
+    async def _attempt(
+        self, method: str, url: str, body: JSON | None, headers: Headers
+    ) -> aiohttp.ClientResponse | Failure:
         session = self._entered()
         data = None if body is None else orjson.dumps(body)
         try:
-            response = await session.request(method, url, data=data, allow_redirects=False)
+            response = await session.request(method, url, data=data, headers=headers, allow_redirects=False)
             if response.status == 200:
                 return response
             async with response:

@@ -43,7 +43,14 @@ def model_digest(spec: str) -> str | None:
     return digest.hexdigest()
 
 
-def open_engine(spec: str, *, model: str | None = None, api_key: str | None = None, slots: int = 32) -> Engine:
+def open_engine(
+    spec: str,
+    *,
+    model: str | None = None,
+    api_key: str | None = None,
+    slots: int = 32,
+    has_peers: bool = False,
+) -> Engine:
     """The engine that ``spec`` names; enter it to start it or to connect.
 
     Args:
@@ -51,17 +58,21 @@ def open_engine(spec: str, *, model: str | None = None, api_key: str | None = No
         model: for a URL, which of its models; a file is a model by itself.
         api_key: for a URL, its key.
         slots: for a model that we run ourselves, how many requests it works on at once.
+        has_peers: it is one of several replicas. A request that it refuses for now is not tried again there, for it can
+            go to another at once.
 
     Raises:
         InputError: ``spec`` is none of the three, or an option does not go with it.
     """
     if not is_local(spec):
-        from dynasor.engines.openai import OpenAIEngine
+        from dynasor.engines.openai import MAX_ATTEMPTS, OpenAIEngine
 
-        return OpenAIEngine(spec, model=model, api_key=api_key)
+        return OpenAIEngine(spec, model=model, api_key=api_key, max_attempts=1 if has_peers else MAX_ATTEMPTS)
     if model is not None or api_key is not None:
         name = "model" if model is not None else "api_key"
         raise InputError(f"{name} goes with an http(s) URL only, not with engine {spec!r}")
-    from dynasor.engines.embedded import EmbeddedEngine
+    from dynasor.engines.embedded import MAX_ATTEMPTS, EmbeddedEngine
 
-    return EmbeddedEngine(None if spec == EMBEDDED else spec, slots=slots)
+    return EmbeddedEngine(
+        None if spec == EMBEDDED else spec, slots=slots, max_attempts=1 if has_peers else MAX_ATTEMPTS
+    )

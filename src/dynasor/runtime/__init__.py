@@ -2,6 +2,7 @@
 
 from dynasor.runtime.drift import DriftWatch
 from dynasor.runtime.replicas import Recovery, Replica
+from dynasor.runtime.run import ProgramState, ProgramStatus
 from dynasor.runtime.runtime import Options, Runtime
 
-__all__ = ["DriftWatch", "Options", "Recovery", "Replica", "Runtime"]
+__all__ = ["DriftWatch", "Options", "ProgramState", "ProgramStatus", "Recovery", "Replica", "Runtime"]

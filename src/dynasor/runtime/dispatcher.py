@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from dynasor.scheduling import ProgramEntry, Scheduler, Ticket, WaitingProgram
+from dynasor.scheduling import AdaptiveCapacity, ProgramEntry, Scheduler, Ticket, WaitingProgram
 from dynasor.scheduling.ticket import USUAL_PROMPT_TOKENS
 
 
@@ -40,19 +40,36 @@ class Dispatcher:
         self._turns: dict[str, asyncio.Future[str]] = {}
         self._numbers = itertools.count()
         self._pausing: dict[str, set[object]] = {}
+        self._adapting: dict[str, AdaptiveCapacity] = {}
 
-    def add_replica(self, name: str, capacity: int) -> None:
-        """A replica that may run ``capacity`` requests at once; also one that was removed and is healthy again."""
-        self.scheduler.add_replica(name, capacity)
+    def add_replica(self, name: str, capacity: int | AdaptiveCapacity) -> None:
+        """A replica that may run ``capacity`` requests at once, or as many as that finds best; also one that was
+        removed and is healthy again."""
+        if isinstance(capacity, AdaptiveCapacity):
+            self.scheduler.add_replica(name, capacity.capacity)
+            self._adapting[name] = capacity
+        else:
+            self.scheduler.add_replica(name, capacity)
         self._start_ready()
 
     def remove_replica(self, name: str) -> None:
         """Start nothing there any more. Whoever has a turn there keeps it, and may fail and ask for another."""
         self.scheduler.remove_replica(name)
+        self._adapting.pop(name, None)
 
     def set_capacity(self, name: str, capacity: int) -> None:
         self.scheduler.set_capacity(name, capacity)
         self._start_ready()
+
+    def observe(self, name: str, *, kv_usage: float | None = None) -> None:
+        """Let a replica with an adaptive capacity have another look at how it does. Turns that end see to that; whoever
+        reads the engine's metrics tells ``kv_usage``, the share of its KV cache in use."""
+        adapting, replica = self._adapting.get(name), self.scheduler.replicas.get(name)
+        if adapting is None or replica is None:
+            return
+        capacity = adapting.observe(_now(), replica.num_running, replica.num_tokens, kv_usage)
+        if capacity != replica.capacity:
+            self.set_capacity(name, capacity)
 
     def enter(
         self,
@@ -115,13 +132,16 @@ class Dispatcher:
             )
         )
         self._turns[request_id] = started
+        replica = ""
         try:
             self._start_ready()
-            yield await started
+            replica = await started
+            yield replica
         finally:
             del self._turns[request_id]
             self.scheduler.remove(request_id, _now())
             self._start_ready()
+            self.observe(replica)
 
     def produced(self, request_id: str, num_tokens: int) -> None:
         """The request, which has its turn, has produced so many tokens. Tell it before the turn ends, so that the

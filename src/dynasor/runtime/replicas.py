@@ -8,7 +8,7 @@ how it is; one that meets a replica still broken goes elsewhere, as the others d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -16,7 +16,8 @@ from dynasor.engines.protocol import Engine
 from dynasor.errors import EngineError, EngineFailed, EngineTimeout, EngineUnreachable, InputError
 from dynasor.events import Listener, ReplicaChanged
 from dynasor.runtime.dispatcher import Dispatcher
-from dynasor.vocabulary import Message, ReplicaState
+from dynasor.runtime.pace import Pace
+from dynasor.vocabulary import Delta, Message, ReplicaState
 
 REPLICA_FAULTS = (EngineUnreachable, EngineTimeout, EngineFailed)
 """Errors that may be the replica's fault. Others are the request's, and would come back on every replica."""
@@ -31,12 +32,16 @@ class Recovery:
         patience_s: how long a request waits for a replica while none is in, before its program fails.
         first_pause_s: how long a replica stays out after its first failure.
         longest_pause_s: what that doubles up to.
+        look_s: how often it is looked whether one of several replicas writes far slower than it did, and than the
+            others do. Its requests go elsewhere then. (One that has not begun to write is not slow: it may be reading
+            a long prompt.)
     """
 
     max_tries: int = 3
     patience_s: float = 30.0
     first_pause_s: float = 0.25
     longest_pause_s: float = 30.0
+    look_s: float = 10.0
 
     def __post_init__(self) -> None:
         if self.max_tries < 1:
@@ -44,6 +49,8 @@ class Recovery:
         for name in ("patience_s", "first_pause_s"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name} is {getattr(self, name)}; a number of seconds from 0 up was expected")
+        if not self.look_s > 0:
+            raise InputError(f"look_s is {self.look_s}; a number of seconds above 0 was expected")
         if not self.longest_pause_s >= self.first_pause_s:
             raise InputError(f"longest_pause_s is {self.longest_pause_s}; at least first_pause_s was expected")
 
@@ -77,6 +84,44 @@ class Visit:
     spell: int
     started_time: float
     is_beside: bool = False
+    may_leave: Callable[[], bool] = lambda: False
+    """Whether the request can go on elsewhere without loss."""
+    num_tokens: int = 0
+    """Written there so far."""
+    looked_at: int | None = None
+    """How many those were at the last look; None if it had not begun to write."""
+    error: EngineError | None = None
+    """Why it shall go elsewhere, though its stream has not failed."""
+    limit: asyncio.Timeout | None = None
+    """What ends its waiting for more."""
+
+    def interrupt(self, error: EngineError) -> None:
+        """Have the request go elsewhere, if it may."""
+        if not self.may_leave():
+            return
+        self.error = error
+        if self.limit is not None:
+            self.limit.reschedule(asyncio.get_running_loop().time())
+
+    async def next(self, deltas: AsyncGenerator[Delta, None]) -> Delta:
+        """The next delta of its stream.
+
+        Raises:
+            EngineError: it shall go elsewhere.
+            StopAsyncIteration: there is none.
+        """
+        if self.error is not None:
+            raise self.error
+        self.limit = asyncio.timeout(None)
+        try:
+            async with self.limit:
+                return await anext(deltas)
+        except TimeoutError:
+            if self.error is None:
+                raise
+            raise self.error from None
+        finally:
+            self.limit = None
 
 
 class Replicas:
@@ -100,6 +145,9 @@ class Replicas:
         self._capacity = capacity
         self._listener = listener
         self._waits: set[asyncio.Timeout] = set()
+        self._none_in_since: float | None = None
+        self._pace = Pace()
+        self._next_look: asyncio.TimerHandle | None = None
         for name in named:
             dispatcher.add_replica(name, capacity)
 
@@ -116,18 +164,21 @@ class Replicas:
     def has_one_in(self) -> bool:
         return any(replica.state is ReplicaState.IN for replica in self)
 
-    def begin(self, name: str, *, is_beside: bool = False) -> Visit:
+    def begin(self, name: str, *, is_beside: bool = False, may_leave: Callable[[], bool] = lambda: False) -> Visit:
         """A request starts on the replica of this name, as the dispatcher said."""
         replica = self._replicas[name]
-        visit = Visit(replica, replica.spell, asyncio.get_running_loop().time(), is_beside)
+        visit = Visit(replica, replica.spell, asyncio.get_running_loop().time(), is_beside, may_leave)
         replica.visits.add(visit)
+        if len(self) > 1 and self._next_look is None:
+            self._look_later()
         return visit
 
     def end(self, visit: Visit) -> None:
         visit.replica.visits.discard(visit)
 
-    def succeeded(self, visit: Visit) -> None:
-        """It has brought something: a replica that is on trial is in again."""
+    def succeeded(self, visit: Visit, num_tokens: int = 0) -> None:
+        """It has brought something, ``num_tokens`` by now: a replica that is on trial is in again."""
+        visit.num_tokens = num_tokens
         replica = visit.replica
         if replica.state is ReplicaState.TRIAL and visit.spell == replica.spell:
             replica.pause_s = 0.0
@@ -161,10 +212,42 @@ class Replicas:
         replica.state = state
         self._listener(ReplicaChanged(replica.name, state, str(replica.error or "")))
 
+    def _look_later(self) -> None:
+        self._next_look = asyncio.get_running_loop().call_later(self.recovery.look_s, self._look)
+
+    def _look(self) -> None:
+        """Take out replicas that have become too slow, and send what runs there elsewhere."""
+        self._next_look = None
+        for name in self._pace.too_slow(self._rates()):
+            replica = self._replicas[name]
+            if replica.state is ReplicaState.OUT:
+                continue
+            error = EngineTimeout(f"replica {name!r} writes far slower than it did, and than the others do")
+            self._take_out(replica, error)
+            for visit in replica.visits:
+                visit.interrupt(error)
+        if any(replica.visits for replica in self):
+            self._look_later()
+
+    def _rates(self) -> dict[str, float]:
+        """Tokens a second for each request, on replicas that have written ever since the last look."""
+        rates = {}
+        for replica in self:
+            writing = [visit for visit in replica.visits if visit.looked_at is not None]
+            if writing:
+                tokens = sum(visit.num_tokens - (visit.looked_at or 0) for visit in writing)
+                rates[replica.name] = tokens / len(writing) / self.recovery.look_s
+            for visit in replica.visits:
+                visit.looked_at = visit.num_tokens or None
+        return rates
+
     @asynccontextmanager
-    async def patience(self) -> AsyncIterator[None]:
-        """Wait for a replica in this block. Where none is in for ``patience_s``, EngineUnreachable ends it."""
-        limit = asyncio.timeout(None if self.has_one_in else self.recovery.patience_s)
+    async def patience(self, since: float) -> AsyncIterator[None]:
+        """Wait for a replica in this block, for a request that came at ``since``. Where none is in for ``patience_s``
+        from then on, EngineUnreachable ends it."""
+        none_since = self._none_in_since
+        due = None if none_since is None else max(none_since, since) + self.recovery.patience_s
+        limit = asyncio.timeout_at(due)
         self._waits.add(limit)
         try:
             async with limit:
@@ -178,7 +261,8 @@ class Replicas:
 
     def _limit_waits(self) -> None:
         """None is in any more, or one is again."""
-        due = None if self.has_one_in else asyncio.get_running_loop().time() + self.recovery.patience_s
+        self._none_in_since = None if self.has_one_in else asyncio.get_running_loop().time()
+        due = None if self._none_in_since is None else self._none_in_since + self.recovery.patience_s
         for limit in self._waits:
             limit.reschedule(due)
 

@@ -37,6 +37,7 @@ class RequestStream:
         self._lost = 0
         """Tokens of beginnings that were given up."""
         self._num_tries = 0
+        self._first_submitted_time = 0.0
         self._ran_s = 0.0
         self._visit: Visit | None = None
         """Where it runs now."""
@@ -100,16 +101,17 @@ class RequestStream:
             if self._deltas is None:
                 self._deltas = self._visit.replica.engine.stream(await self._to_send())
             try:
-                delta = self._transcript.add(await anext(self._deltas))
+                delta = self._transcript.add(await self._visit.next(self._deltas))
             except EngineError as error:
                 await self._go_elsewhere(error)
             else:
-                self._session.replicas.succeeded(self._visit)
+                self._session.replicas.succeeded(self._visit, self._transcript.num_tokens)
                 return delta
 
     async def _take_turn(self, *, is_granted: bool = False) -> None:
         """Wait for a replica; the request runs there from now on."""
         session, request, submitted_time = self._session, self.request, now()
+        self._first_submitted_time = self._first_submitted_time or submitted_time
         turn = session.dispatcher.turn(
             session.place,
             request.id,
@@ -117,9 +119,9 @@ class RequestStream:
             is_beside=self._is_beside,
             avoid=self._failed_on,
         )
-        async with session.replicas.patience():
+        async with session.replicas.patience(self._first_submitted_time):
             name = await self._turn.enter_async_context(turn)
-        self._visit = session.replicas.begin(name, is_beside=self._is_beside)
+        self._visit = session.replicas.begin(name, is_beside=self._is_beside, may_leave=self._may_leave)
         self._replica_name = name
         self._num_tries += 1
         session.account.request_starts(self._visit.started_time)
@@ -139,9 +141,7 @@ class RequestStream:
         session, transcript, visit = self._session, self._transcript, self._visit
         assert visit is not None
         session.replicas.failed(visit, error)
-        if not isinstance(error, REPLICA_FAULTS) or self._num_tries >= session.replicas.recovery.max_tries:
-            raise error
-        if not self._is_read_at_end and not transcript.is_blank and not self._can_go_on:
+        if not isinstance(error, REPLICA_FAULTS) or not self._may_try_again or not (self._is_unread or self._can_go_on):
             raise error
         self._error = error
         await self._close_deltas()
@@ -159,6 +159,20 @@ class RequestStream:
         await self._leave_turn()
         self._failed_on |= {self._replica_name}
         await self._take_turn()
+
+    @property
+    def _may_try_again(self) -> bool:
+        return self._num_tries < self._session.replicas.recovery.max_tries
+
+    @property
+    def _is_unread(self) -> bool:
+        """It may begin again, for nobody has read what was written."""
+        return self._is_read_at_end or self._transcript.is_blank
+
+    def _may_leave(self) -> bool:
+        """Whether another replica can surely go on with it."""
+        is_raw = isinstance(self.request.prompt, str)
+        return self._may_try_again and (self._is_unread or (is_raw and self._can_go_on))
 
     @property
     def _can_go_on(self) -> bool:

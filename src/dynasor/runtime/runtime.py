@@ -27,7 +27,7 @@ from dynasor.runtime.dispatcher import Dispatcher, Place
 from dynasor.runtime.drift import Audit, DriftWatch
 from dynasor.runtime.replicas import Recovery, Replica, Replicas
 from dynasor.runtime.request_stream import now
-from dynasor.runtime.run import ProgramRun, engine_error_in
+from dynasor.runtime.run import ProgramRun, ProgramState, ProgramStatus, engine_error_in
 from dynasor.runtime.session import ProgramSession, seed_of
 from dynasor.scheduling import POLICIES, Allocator, Fixed, Scheduler
 from dynasor.vocabulary import Answer, Question, RequestKind, Sampling, StopReason
@@ -149,6 +149,10 @@ class Runtime:
         run = self._runs.get(program_id)
         return run is not None and run.end(reason)
 
+    def programs(self) -> list[ProgramStatus]:
+        """What runs and waits, in the order of arrival."""
+        return [run.status(now()) for run in self._runs.values()]
+
     @asynccontextmanager
     async def relay(self, options: Options, *, program_id: str, listener: Listener = ignore) -> AsyncIterator[Replica]:
         """A turn for a request that is passed through to an engine as it came: the block is its run, on the replica
@@ -162,12 +166,13 @@ class Runtime:
         """
         listener = both(self.listener, listener)
         with self._entered(program_id, options) as (place, arrival_time):
-            relay = self._runs[program_id] = Relay(program_id, deadline_of(options, arrival_time))
+            relay = self._runs[program_id] = Relay(program_id, options, arrival_time)
             listener(ProgramStarted(program_id, 1, RELAY, options.tenant))
             request_id = f"{program_id}-0"
             try:
                 async with relay.limited(), self.dispatcher.turn(place, request_id) as name:
                     visit = self.replicas.begin(name)
+                    relay.started_time = visit.started_time
                     queue_s = visit.started_time - arrival_time
                     listener(RequestStarted(program_id, request_id, RequestKind.MAIN, name, queue_s))
                     is_cancelled = True
@@ -221,7 +226,7 @@ class Runtime:
             )
             answer: Answer | None = None
             try:
-                run = self._runs[program_id] = ProgramRun(session, program)
+                run = self._runs[program_id] = ProgramRun(session, program, arrival_time, options.tenant)
                 found = await run.answer(deadline_of(options, arrival_time))
                 answer = completed(found, run, arrival_time)
                 return answer
@@ -259,11 +264,27 @@ RELAY = "relay"
 class Relay:
     """A request that is passed through: it can be ended as a program can."""
 
-    def __init__(self, program_id: str, deadline: float | None) -> None:
+    def __init__(self, program_id: str, options: Options, arrival_time: float) -> None:
         self.program_id = program_id
-        self._limit = asyncio.timeout_at(deadline)
+        self.started_time: float | None = None
+        self._options = options
+        self._arrival_time = arrival_time
+        self._limit = asyncio.timeout_at(deadline_of(options, arrival_time))
         self._ended_by: StopReason | None = None
         self._is_open = False
+
+    def status(self, now: float) -> ProgramStatus:
+        is_waiting = self.started_time is None
+        return ProgramStatus(
+            program_id=self.program_id,
+            program=RELAY,
+            tenant=self._options.tenant,
+            priority=self._options.priority,
+            state=ProgramState.WAITING if is_waiting else ProgramState.RUNNING,
+            num_running=0 if is_waiting else 1,
+            age_s=now - self._arrival_time,
+            queue_s=None if self.started_time is None else self.started_time - self._arrival_time,
+        )
 
     def end(self, reason: StopReason) -> bool:
         if not self._is_open or self._ended_by is not None:

@@ -138,7 +138,7 @@ class ProgramSession:
         self.listener = listener
         self._reader = reader
         self._seed = seed
-        self._priority = priority
+        self.priority = priority
 
     @property
     def cap(self) -> int:
@@ -252,7 +252,7 @@ class ProgramSession:
             sampling = replace(sampling, seed=seed_of(self._seed, self.question.id, *self.seeds.next().parts))
         number = self.account.num_requests
         self.account.num_requests += 1
-        return Request(f"{self.program_id}-{number}", self.program_id, prompt, sampling, kind, self._priority)
+        return Request(f"{self.program_id}-{number}", self.program_id, prompt, sampling, kind, self.priority)
 
     def count_scored(self, num_tokens: int) -> None:
         self.account.usage = self.account.usage.plus(score_prompt=num_tokens)

@@ -10,6 +10,8 @@ from dynasor.scheduling.allocators import (
     make_allocator,
 )
 from dynasor.scheduling.budget import Budget, BudgetedProgram, BudgetKeeper, BudgetUnit
+from dynasor.scheduling.capacity import AdaptiveCapacity
+from dynasor.scheduling.expectation import UnitTokens, expected_tokens, expected_units
 from dynasor.scheduling.policies import POLICIES, Policy
 from dynasor.scheduling.presets import PRESETS, Preset, preset
 from dynasor.scheduling.scheduler import Scheduler, WaitingProgram
@@ -19,6 +21,7 @@ __all__ = [
     "ALLOCATORS",
     "POLICIES",
     "PRESETS",
+    "AdaptiveCapacity",
     "Agreement",
     "Allocator",
     "Budget",
@@ -33,8 +36,11 @@ __all__ = [
     "Start",
     "Threshold",
     "Ticket",
+    "UnitTokens",
     "WaitingProgram",
     "Worth",
+    "expected_tokens",
+    "expected_units",
     "make_allocator",
     "preset",
 ]

@@ -34,6 +34,9 @@ class Fixed:
     def decide(self, spending: Spending, certaindex: Certaindex | None) -> Allocation:
         return _up_to_cap(spending)
 
+    def expected_units(self, spending: Spending, certaindex: Certaindex | None) -> float:
+        return spending.cap - spending.finished
+
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
@@ -64,6 +67,12 @@ class Threshold:
         if spending.finished == self._last_look(spending.finished) and self._passes(certaindex):
             return Allocation.stop(StopReason.CERTAIN)
         return Allocation.grant(max(0, look_at - spending.granted))
+
+    def expected_units(self, spending: Spending, certaindex: Certaindex | None) -> float:
+        """To its next look surely, and beyond as far as the program is unsettled."""
+        look_at = min(self._next_look(spending.finished), spending.cap)
+        unsettled = 1.0 - certaindex.value if certaindex else 1.0
+        return look_at - spending.finished + (spending.cap - look_at) * unsettled
 
     def _last_look(self, finished: int) -> int | None:
         """The latest number of units at which this rule measures, if ``finished`` has come to it."""
@@ -139,6 +148,22 @@ class Agreement:
         wanted = max(1, wanted)  # a weighted vote may be open where a plain one would be settled
         to_vote = min(spending.open, max(0, spending.granted - votes.total))  # a unit may vote before it is finished
         return Allocation.grant(max(0, min(wanted - to_vote, spending.cap - spending.granted)))
+
+    def expected_units(self, spending: Spending, certaindex: Certaindex | None) -> float:
+        """The fewest samples that could settle the question, all for the leader, over the chance that a sample is for
+        it: so many samples bring that many votes. The chance is the mean of the posterior that agreement is computed
+        from. Along a chain, what is left times what is unsettled.
+
+        ``benchmarks.expectation`` holds it against recorded samples: it ranks programs as well as the exact mean over
+        all ways in which the votes may go on, which takes a sum over all of these.
+        """
+        left = spending.cap - spending.finished
+        if certaindex is not None and certaindex.votes is None:
+            return left * (1.0 - certaindex.value)
+        votes = (certaindex.votes if certaindex else None) or VoteCounts()
+        wanted = max(1, samples_to_settle(votes, spending.cap, self.max_change, self.prior))
+        share = (votes.leader + self.prior[0]) / (votes.total + sum(self.prior))
+        return min(left, wanted / share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,9 @@ class ProgramQueue:
 
     def put(self, line: Line, tokens_per_s: float) -> None:
         program_id = line.entry.program_id
-        self._by_rank.put(program_id, (self._policy.rank(line), line.entry.number))
+        self._by_rank.put(program_id, self._policy.rank(line), line.entry.number)
         if self._policy.minds_deadlines and line.entry.deadline is not None:
-            self._by_latest_start.put(program_id, (latest_start(line, tokens_per_s), line.entry.number))
+            self._by_latest_start.put(program_id, latest_start(line, tokens_per_s), line.entry.number)
 
     def discard(self, line: Line) -> None:
         self._by_rank.discard(line.entry.program_id)
@@ -63,10 +63,11 @@ class ProgramQueue:
 
     def _is_urgent(self, program_id: str, now: float) -> bool:
         latest = self._by_latest_start.key(program_id)
-        return latest is not None and latest[0] <= now
+        return latest is not None and latest <= now
 
-    def __len__(self) -> int:
-        return len(self._by_rank)
+    @property
+    def is_empty(self) -> bool:
+        return self._by_rank.is_empty
 
 
 @dataclass(slots=True)
@@ -94,10 +95,10 @@ class PriorityClass:
         tenant = self._tenants.get(name)
         if tenant is None:
             tenant = self._tenants[name] = Tenant(ProgramQueue(self.policy), (self.weights or {}).get(name, 1.0))
-        if not tenant.programs:
+        if tenant.programs.is_empty:
             tenant.tag = max(tenant.tag, self._clock)
+            self._order.put(name, tenant.tag)
         tenant.programs.put(line, tokens_per_s)
-        self._order.put(name, (tenant.tag,))
 
     def discard(self, line: Line) -> None:
         name = self._name(line)
@@ -105,7 +106,7 @@ class PriorityClass:
         if tenant is None:
             return
         tenant.programs.discard(line)
-        if not tenant.programs:
+        if tenant.programs.is_empty:
             self._order.discard(name)
 
     def first(self, now: float) -> str | None:
@@ -122,13 +123,15 @@ class PriorityClass:
 
     def charge(self, line: Line, tokens: float) -> None:
         """So many tokens more (or, if negative, less) for the tenant of ``line``, if it is known here."""
-        name = self._name(line)
+        if self.weights is None:
+            return
+        name = line.entry.tenant
         tenant = self._tenants.get(name)
         if tenant is None:
             return
         tenant.tag += tokens / tenant.weight
-        if tenant.programs:
-            self._order.put(name, (tenant.tag,))
+        if not tenant.programs.is_empty:
+            self._order.put(name, tenant.tag)
 
     def in_order(self, now: float) -> list[tuple[str, bool]]:
         """Ids of all programs and whether each is urgent: tenants by who got least, in each the policy's order."""
@@ -137,5 +140,6 @@ class PriorityClass:
     def _name(self, line: Line) -> str:
         return "" if self.weights is None else line.entry.tenant
 
-    def __bool__(self) -> bool:
-        return bool(len(self._order))
+    @property
+    def is_empty(self) -> bool:
+        return self._order.is_empty

@@ -56,18 +56,14 @@ class Line:
 
     def waiting(self) -> list[Ticket]:
         """All its requests that wait, in no order."""
-        found = (self._ticket(*each) for each in (*self._grants, *self._others))
-        return [ticket for ticket in found if ticket is not None]
+        found = [(number, self.tickets.get(request_id)) for number, request_id in (*self._grants, *self._others)]
+        return [ticket for number, ticket in found if ticket is not None and ticket.number == number]
 
     def _first(self, waiting: Waiting) -> Ticket | None:
         while waiting:
-            ticket = self._ticket(*waiting[0])
-            if ticket is not None:
+            number, request_id = waiting[0]
+            ticket = self.tickets.get(request_id)
+            if ticket is not None and ticket.number == number:
                 return ticket
-            heappop(waiting)
+            heappop(waiting)  # it was taken out; it may have come again, under another number
         return None
-
-    def _ticket(self, number: int, request_id: str) -> Ticket | None:
-        """A request may be taken out and come again, under another number."""
-        ticket = self.tickets.get(request_id)
-        return ticket if ticket is not None and ticket.number == number else None

@@ -69,10 +69,10 @@ def latest_start(line: Line, tokens_per_s: float) -> float:
 
     Its laxity is that less the time now, so of two programs the one with less laxity has the earlier latest start,
     whatever the time. ``tokens_per_s`` is what one request produces; the program is expected to go on with as many at
-    once as it has waiting and running now.
+    once as it has waiting and running now, down to a power of two, so that its place does not change with every one.
     """
     assert line.entry.deadline is not None, "only a program with a deadline has a latest start"
-    at_once = max(1, line.num_waiting + line.num_running)
+    at_once = 1 << max(0, (line.num_waiting + line.num_running).bit_length() - 1)
     return line.entry.deadline - SAFETY * line.remaining / (tokens_per_s * at_once)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
-Item = TypeVar("Item", bound=Hashable)
-Key = tuple[float, ...]
+Item = TypeVar("Item", int, str)
 
 SLACK = 64
 
@@ -15,45 +13,52 @@ SLACK = 64
 class Ranking(Generic[Item]):
     """``put``, ``discard`` and ``first`` take O(log n), averaged over many calls; memory is O(n).
 
-    Whatever makes an entry outdated (another key, a discard) only touches the table of keys. ``first`` drops such
+    Whatever makes an entry outdated (another key, a discard) only touches the table of entries. ``first`` drops such
     entries when they reach the top, and ``put`` rebuilds the heap once they are the majority.
     """
 
-    __slots__ = ("_heap", "_keys")
+    __slots__ = ("_entries", "_heap")
 
     def __init__(self) -> None:
-        self._keys: dict[Item, Key] = {}
-        self._heap: list[tuple[Key, Item]] = []
+        self._entries: dict[Item, tuple[float, int, Item]] = {}
+        self._heap: list[tuple[float, int, Item]] = []
 
-    def put(self, item: Item, key: Key) -> None:
-        """Add ``item``, or move it to where ``key`` belongs."""
-        if self._keys.get(item) == key:
+    def put(self, item: Item, key: float, number: int = 0) -> None:
+        """Add ``item``, or move it to where ``key`` belongs. ``number``, which never changes, decides between equal
+        keys."""
+        present = self._entries.get(item)
+        if present is not None and present[0] == key:
             return
-        self._keys[item] = key
-        if len(self._heap) > 2 * len(self._keys) + SLACK:
-            self._heap = [(each_key, each) for each, each_key in self._keys.items()]
+        entry = self._entries[item] = (key, number, item)
+        if len(self._heap) > 2 * len(self._entries) + SLACK:
+            self._heap = list(self._entries.values())
             heapify(self._heap)
         else:
-            heappush(self._heap, (key, item))
+            heappush(self._heap, entry)
 
     def discard(self, item: Item) -> None:
-        self._keys.pop(item, None)
-        if not self._keys:
+        self._entries.pop(item, None)
+        if not self._entries:
             self._heap.clear()
 
     def first(self) -> Item | None:
         """The item with the smallest key; None if there is none."""
-        heap, keys = self._heap, self._keys
-        while heap and keys.get(heap[0][1]) != heap[0][0]:
+        heap, entries = self._heap, self._entries
+        while heap:
+            entry = heap[0]
+            if entries.get(entry[2]) is entry:
+                return entry[2]
             heappop(heap)
-        return heap[0][1] if heap else None
+        return None
 
-    def key(self, item: Item) -> Key | None:
-        return self._keys.get(item)
+    def key(self, item: Item) -> float | None:
+        entry = self._entries.get(item)
+        return None if entry is None else entry[0]
 
     def in_order(self) -> list[Item]:
         """All of them; this sorts."""
-        return sorted(self._keys, key=lambda item: (self._keys[item], item))
+        return [item for _, _, item in sorted(self._entries.values())]
 
-    def __len__(self) -> int:
-        return len(self._keys)
+    @property
+    def is_empty(self) -> bool:
+        return not self._entries

@@ -14,6 +14,7 @@ That a cached prefix may have been evicted, or shared by programs with a common 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
@@ -46,8 +47,9 @@ class Replica:
         check_capacity(self.capacity)
 
     @property
-    def has_room(self) -> bool:
-        return self.num_running < self.capacity
+    def room(self) -> int:
+        """Requests that could start now; 0 where more run than its capacity is by now."""
+        return max(0, self.capacity - self.num_running)
 
     @property
     def load(self) -> float:
@@ -55,7 +57,9 @@ class Replica:
 
     def wait_s(self, num_ahead: int) -> float:
         """Expected time until a place is free, with so many others waiting for one before."""
-        return 0.0 if self.has_room else (num_ahead + 1) * self.run_s / self.capacity
+        if self.num_running < self.capacity:
+            return 0.0
+        return (num_ahead + 1) * self.run_s / self.capacity
 
     def learn(self, run_s: float) -> None:
         """A request that took a place ended after so many seconds."""
@@ -70,12 +74,16 @@ def choose(
     ``cached_on`` is where its program has run, ``ahead`` how many others this decision left waiting for a replica.
     """
     read_s = ticket.prompt_tokens / READ_TOKENS_PER_S
-
-    def price(replica: Replica) -> tuple[float, float]:
-        reading = 0.0 if replica in cached_on else read_s
-        return replica.wait_s(ahead.get(replica, 0)) + reading, replica.load
-
-    return min(allowed(replicas, ticket.avoid), key=price)
+    cheapest, lowest, load = None, math.inf, math.inf
+    for replica in allowed(replicas, ticket.avoid):
+        price = 0.0 if replica in cached_on else read_s
+        if price > lowest:
+            continue
+        price += replica.wait_s(ahead.get(replica, 0))
+        if price < lowest or (price == lowest and replica.load < load):
+            cheapest, lowest, load = replica, price, replica.load
+    assert cheapest is not None, "a request is placed only where there are replicas"
+    return cheapest
 
 
 def least_loaded(replicas: Mapping[str, Replica], avoid: frozenset[str]) -> Replica:

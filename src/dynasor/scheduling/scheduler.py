@@ -43,6 +43,20 @@ class Run:
     """Tokens it produced, as far as it was told."""
 
 
+@dataclass(slots=True)
+class Speed:
+    """Tokens that one request produces a second: the running mean, and what of it was ``published`` last. That only
+    follows by steps of a tenth, so that the ranks of deadlines are not all new after every request."""
+
+    mean: float = FIRST_TOKENS_PER_S
+    published: float = FIRST_TOKENS_PER_S
+
+    def learn(self, tokens_per_s: float) -> None:
+        self.mean += NEW_SHARE * (tokens_per_s - self.mean)
+        if not 0.9 < self.mean / self.published < 1.1:
+            self.published = self.mean
+
+
 @dataclass(frozen=True, slots=True)
 class WaitingProgram:
     """A program in the scheduler's order: how many of its requests wait, and why it is where it is."""
@@ -85,7 +99,7 @@ class Scheduler:
         self._classes: dict[int, PriorityClass] = {}
         self._ready: Ranking[int] = Ranking()
         self._request_tokens = FIRST_REQUEST_TOKENS
-        self._tokens_per_s = FIRST_TOKENS_PER_S
+        self._speed = Speed()
         self._program_tokens = 0.0
         self._num_programs_ended = 0
 
@@ -189,7 +203,7 @@ class Scheduler:
     def schedule(self, now: float) -> list[Start]:
         """What to start now, best first; it is running from here on."""
         starts = self._start_beside(now)
-        passed_over: list[Ticket] = []
+        passed_over: list[tuple[Line, Ticket]] = []
         ahead: dict[Replica, int] = {}
         room = sum(replica.room for replica in self.replicas.values())
         while room and len(passed_over) < MAX_PASSED_OVER:
@@ -199,18 +213,18 @@ class Scheduler:
             ticket = line.next()
             assert ticket is not None, "a program that is ranked has a request that may start"
             replica = choose(self.replicas, ticket, line.cached_on, ahead)
+            line.take(ticket)
             if replica.room:
                 room -= 1
                 self._classes[line.entry.priority].count_start(line, self._request_tokens, now)
                 starts.append(self._start(line, ticket, replica, self._request_tokens, now))
             else:
                 ahead[replica] = ahead.get(replica, 0) + 1
-                passed_over.append(ticket)
-            line.take(ticket)
+                passed_over.append((line, ticket))
             self._rank(line)
-        for ticket in passed_over:
-            line = self.programs[ticket.program_id]
+        for line, ticket in passed_over:
             line.add(ticket)
+        for line in dict.fromkeys(line for line, _ in passed_over):
             self._rank(line)
         return starts
 
@@ -295,7 +309,7 @@ class Scheduler:
         run.replica.learn(run_s)
         self._request_tokens += NEW_SHARE * (tokens - self._request_tokens)
         if run_s > 0 and run.num_tokens:
-            self._tokens_per_s += NEW_SHARE * (tokens / run_s - self._tokens_per_s)
+            self._speed.learn(tokens / run_s)
 
     def _set_paused(self, program_id: str, is_paused: bool) -> None:
         line = self.programs.get(program_id)
@@ -307,14 +321,13 @@ class Scheduler:
         """Put the program where it belongs now: in its class if it can start something, else nowhere."""
         priority = line.entry.priority
         in_class = self._classes[priority]
-        if line.next() is None:
+        if line.next() is not None:
+            in_class.put(line, self._speed.published)
+            self._ready.put(priority, priority)
+        else:
             in_class.discard(line)
-        else:
-            in_class.put(line, self._tokens_per_s)
-        if in_class:
-            self._ready.put(priority, (priority,))
-        else:
-            self._ready.discard(priority)
+            if in_class.is_empty:
+                self._ready.discard(priority)
 
     def __repr__(self) -> str:
         places = sum(replica.capacity for replica in self.replicas.values())

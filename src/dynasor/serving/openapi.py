@@ -63,7 +63,8 @@ def operation(summary: str, answer: str, *statuses: int) -> JSON:
 def completion(summary: str, asked: str) -> JSON:
     described = operation(summary, "Completion", 400, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504)
     described["requestBody"] = {"required": True, "content": json_content(asked)}
-    described["responses"]["200"]["content"]["text/event-stream"] = {"schema": TEXT}
+    event = {"type": "object", "required": ["data"], "properties": {"data": TEXT}}
+    described["responses"]["200"]["content"]["text/event-stream"] = {"schema": event}
     return described
 
 
