@@ -85,8 +85,9 @@ class LocalSource:
 
 
 def news_of(event: Event) -> News | None:
+    """What a user wants to know of ``event``. A certaindex without signals says nothing."""
     if isinstance(event, TextShown):
         return Written(event.text, event.reasoning)
-    if isinstance(event, CertaindexMeasured):
+    if isinstance(event, CertaindexMeasured) and event.certaindex.signals:
         return Progress(event.certaindex.value, event.answer, event.finished)
     return None

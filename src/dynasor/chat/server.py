@@ -197,7 +197,7 @@ class Reading:
 
 def progress_of(block: Mapping[str, object]) -> News | None:
     certaindex, answer = number_in(block, "certaindex"), block.get("answer")
-    if certaindex is None or "stop_reason" in block:
+    if certaindex is None or "stop_reason" in block or not block.get("signals"):
         return None
     return Progress(certaindex, None if answer is None else str(answer), int(number_in(block, "samples") or 0))
 
