@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -152,5 +153,16 @@ async def test_ctrl_c_with_the_engine_in_the_same_process() -> None:
         await terminal.until("program: single\n> ")
         terminal.type("A shop has 7 boxes of 12 pens. How many pens are there?\n")
         await terminal.until("1 sample, ")
+        children = children_of(terminal.process.pid)
+        assert children
         terminal.type(CTRL_D)
         assert await terminal.ended() == 0
+        assert not alive(children)
+
+
+def alive(process_ids: list[str]) -> list[str]:
+    return [each for each in process_ids if Path(f"/proc/{each}").exists()]
+
+
+def children_of(process_id: int) -> list[str]:
+    return Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()

@@ -65,7 +65,7 @@ class PlainScreen:
         yield pass_over
 
     def close(self, turn: Turn) -> None:
-        """Answers are printed when they are complete, so that a half one is never taken for one."""
+        """An answer is printed when it is over, so that none which an error cut off is taken for one."""
         if turn.error is None:
             print(harmless(turn.text).strip(), file=self._answers, flush=True)
             self.note(described(turn))
@@ -92,7 +92,7 @@ def described(turn: Turn) -> str:
         None if report.stop_reason is None else f"stopped: {report.stop_reason}",
         None if report.num_samples is None else counted(report.num_samples, "sample"),
         None if report.num_tokens is None else counted(report.num_tokens, "token"),
-        None if report.num_saved is None else f"about {report.num_saved} saved",
+        f"about {report.num_saved} saved" if report.num_saved else None,
         f"{turn.duration_s:.1f} s",
     ]
     return one_line(", ".join(part for part in parts if part is not None))

@@ -34,8 +34,10 @@ from dynasor.vocabulary import Sampling
 
 DEFAULT_URL = "http://127.0.0.1:8200"
 EXIT_CODES = {Ending.DONE: 0, Ending.SOME_FAILED: 1, Ending.INTERRUPTED: 130}
-FOR_SERVERS = frozenset({"engine", "model", "api_key", "program", "temperature", "top_p", "max_tokens"})
+FOR_SERVERS = frozenset({"model", "api_key", "program", "temperature", "top_p", "max_tokens"})
 """Shared options that mean something to a server; it decides the others."""
+NOT_ASKED_FOR = frozenset({"engine", "reward_api_key"})
+"""Those that may be set though nobody wrote them."""
 
 
 @options.with_run_options
@@ -127,7 +129,7 @@ async def open_server(run: options.RunOptions, url: str) -> AsyncIterator[Source
 def check_for_server(run: options.RunOptions) -> None:
     """InputError for an option that a server would not hear of."""
     for each in dataclasses.fields(run):
-        if each.name not in FOR_SERVERS and getattr(run, each.name) != each.default:
+        if each.name not in FOR_SERVERS | NOT_ASKED_FOR and getattr(run, each.name) != each.default:
             name = each.name.replace("_", "-")
             raise InputError(f"--{name} is for an --engine; a server at a --url decides that by itself")
 
