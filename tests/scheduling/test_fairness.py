@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import pytest
 
 from dynasor.scheduling import POLICIES, ProgramEntry, Scheduler, Ticket
+from dynasor.scheduling.scheduler import FIRST_REQUEST_TOKENS
 
 
 class Backlog:
@@ -107,6 +108,6 @@ def test_inside_a_tenant_the_policy_orders() -> None:
     order = []
     while starts := scheduler.schedule(0.0):
         order += [start.ticket.request_id for start in starts]
-        scheduler.produced(order[-1], 100)
+        scheduler.produced(order[-1], round(FIRST_REQUEST_TOKENS))
         scheduler.remove(order[-1], 1.0)
     assert order == ["b", "d", "a", "c"], "tenants by turns, each its shortest first"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dynasor.events import ProgramStarted, RequestEnded, RequestStarted
+from dynasor.events import Event, ProgramStarted, RequestEnded, RequestStarted
 from dynasor.scheduling.measures import ProgramTimes, finish_time_fairness, program_times
 from dynasor.vocabulary import Answer, Certaindex, RequestKind, StopReason, Usage
 
@@ -12,7 +12,7 @@ MAIN, PROBE = RequestKind.MAIN, RequestKind.PROBE
 
 
 def test_times_in_line_and_at_work() -> None:
-    events = [
+    events: list[Event] = [
         ProgramStarted("a", 4),
         RequestStarted("a", "a-0", MAIN, "r", queue_s=1.0),
         RequestStarted("a", "a-1", PROBE, "r", queue_s=2.5),

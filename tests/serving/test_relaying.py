@@ -86,6 +86,21 @@ async def test_a_deadline_holds_for_what_is_passed_through(served: Served, serve
     assert (got, answer["error"]["code"]) == (504, "deadline")
 
 
+async def test_a_replica_that_is_gone_is_passed_by(server: ScriptedServer) -> None:
+    server.replies = [stream(chat("a"), DONE)]
+    async with ScriptedServer() as gone, serving(OpenAIEngine(gone.url), OpenAIEngine(server.url)) as served:
+        await gone.stop_listening()
+        body = {**BODY, "stream": True, "dynasor": {"program": "pass-through"}}
+        for _ in range(4):
+            async with served.client.post(served.url + "/v1/chat/completions", json=body) as response:
+                assert await response.read() == chat("a") + DONE
+        assert (await served.get("/health/ready"))[0] == 200
+        await server.stop_listening()
+        got, answer = await served.post("/v1/chat/completions", body)
+        assert (got, answer["error"]["code"]) == (503, "engine_unreachable")
+        served.assert_nothing_left()
+
+
 def test_the_meter_reads_usage_however_it_is_cut() -> None:
     whole = b"".join([chat("a"), chat('"completion_tokens": 99'), usage(7, 5), DONE])
     for cut in range(len(whole)):

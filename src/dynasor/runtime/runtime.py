@@ -29,7 +29,7 @@ from dynasor.runtime.replicas import Recovery, Replica, Replicas
 from dynasor.runtime.request_stream import now
 from dynasor.runtime.run import ProgramRun, ProgramState, ProgramStatus, engine_error_in
 from dynasor.runtime.session import ProgramSession, seed_of
-from dynasor.scheduling import POLICIES, Allocator, Fixed, Scheduler
+from dynasor.scheduling import POLICIES, Allocator, Fixed, Scheduler, UnitTokens
 from dynasor.vocabulary import Answer, Question, RequestKind, Sampling, StopReason
 
 
@@ -103,6 +103,7 @@ class Runtime:
         self.watch = watch
         self.dispatcher = Dispatcher(Scheduler(POLICIES[policy], weights=weights))
         self.replicas = Replicas(engines, self.dispatcher, capacity=concurrency, recovery=recovery, listener=listener)
+        self._unit_tokens = UnitTokens()
         self._runs: dict[str, ProgramRun | Relay] = {}
         self._numbers = itertools.count()
 
@@ -212,6 +213,7 @@ class Runtime:
                 sampling=replace(overlaid(options.sampling, question.sampling), seed=None),
                 seed=options.seed if question.sampling.seed is None else question.sampling.seed,
                 listener=listener,
+                unit_tokens=self._unit_tokens,
                 vote_prior=options.vote_prior,
                 priority=options.priority,
             )
@@ -236,6 +238,7 @@ class Runtime:
                     raise
                 raise ProgramFailed(question.id, cause, session.account.usage) from cause
             finally:
+                self._unit_tokens.learn(session.account.usage.produced, session.knob.done)
                 listener(ProgramEnded(program_id, answer))
 
     @contextmanager

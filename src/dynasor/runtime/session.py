@@ -20,7 +20,7 @@ from dynasor.runtime.branches import ProgramBranches, Unit
 from dynasor.runtime.dispatcher import Dispatcher, Place
 from dynasor.runtime.replicas import Replicas
 from dynasor.runtime.request_stream import RequestStream
-from dynasor.scheduling import Allocator
+from dynasor.scheduling import Allocator, UnitTokens, expected_tokens
 from dynasor.vocabulary import (
     Allocation,
     Answer,
@@ -118,6 +118,7 @@ class ProgramSession:
         sampling: Sampling,
         seed: int,
         listener: Listener,
+        unit_tokens: UnitTokens,
         vote_prior: VotePrior = UNIFORM,
         priority: int = 0,
     ) -> None:
@@ -138,6 +139,7 @@ class ProgramSession:
         self.listener = listener
         self._reader = reader
         self._seed = seed
+        self._unit_tokens = unit_tokens
         self.priority = priority
 
     @property
@@ -213,6 +215,9 @@ class ProgramSession:
             raise BadProgram(f"the allocator grants {allocation.units} more at {spending}, which passes the cap")
         if allocation.stop_reason is None and not allocation.units + spending.open:
             raise BadProgram(f"the allocator neither grants nor stops at {spending}, where nothing runs")
+        if not self.is_part_of_unit:
+            remaining = expected_tokens(self.allocator, spending, knob.certaindex, self._unit_tokens)
+            self.dispatcher.expect(self.place, remaining)
         return allocation
 
     async def generate(

@@ -2,7 +2,7 @@
 
 Start-time fair queueing (Goyal, Vin and Cheng, 1996) over tokens: every tenant has a tag, the tokens served to it over
 its weight, and the one with the smallest goes next. A request is charged when it starts, with what requests take on
-average, and set right when it is over. The class has a clock, the tag of the tenant served last; who comes back
+average, and its tag is set right when it is over. The class has a clock, the tag of the tenant served last; who comes back
 from being idle gets at least that as its tag. So a tenant saves no credit while it asks for nothing, and what one does
 not use, the others get. Each class is fair by itself: what a tenant gets in one does not count in another.
 
@@ -15,26 +15,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dynasor.scheduling.line import Line
-from dynasor.scheduling.policies import MAX_URGENT_IN_A_ROW, Policy, latest_start
+from dynasor.scheduling.policies import MAX_URGENT_IN_A_ROW
 from dynasor.scheduling.ranking import Ranking
 
 
 class ProgramQueue:
-    """Programs that can start something, in the order of one policy."""
+    """Programs that can start something, in the order of their ranks, but before all others those that cannot wait."""
 
-    __slots__ = ("_by_latest_start", "_by_rank", "_policy", "_urgent_in_a_row")
+    __slots__ = ("_by_latest_start", "_by_rank", "_urgent_in_a_row")
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self) -> None:
         self._by_rank: Ranking[str] = Ranking()
         self._by_latest_start: Ranking[str] = Ranking()
         self._urgent_in_a_row = 0
 
-    def put(self, line: Line, tokens_per_s: float) -> None:
-        program_id = line.entry.program_id
-        self._by_rank.put(program_id, self._policy.rank(line), line.entry.number)
-        if self._policy.minds_deadlines and line.entry.deadline is not None:
-            self._by_latest_start.put(program_id, latest_start(line, tokens_per_s), line.entry.number)
+    def put(self, line: Line) -> None:
+        """Where its rank and its latest start say."""
+        assert line.rank is not None, "a program in the order has a rank"
+        self._by_rank.put(line.entry.program_id, line.rank, line.entry.number)
+        if line.latest_start is not None:
+            self._by_latest_start.put(line.entry.program_id, line.latest_start, line.entry.number)
 
     def discard(self, line: Line) -> None:
         self._by_rank.discard(line.entry.program_id)
@@ -82,7 +82,6 @@ class PriorityClass:
     """The programs of one priority that can start something. ``weights`` is None where fairness is off; a tenant
     that it does not name weighs 1."""
 
-    policy: Policy
     weights: Mapping[str, float] | None
     num_programs: int = 0
     """All programs of this priority, whether they can start something or not."""
@@ -90,15 +89,15 @@ class PriorityClass:
     _order: Ranking[str] = field(default_factory=Ranking)
     _clock: float = 0.0
 
-    def put(self, line: Line, tokens_per_s: float) -> None:
+    def put(self, line: Line) -> None:
         name = self._name(line)
         tenant = self._tenants.get(name)
         if tenant is None:
-            tenant = self._tenants[name] = Tenant(ProgramQueue(self.policy), (self.weights or {}).get(name, 1.0))
+            tenant = self._tenants[name] = Tenant(ProgramQueue(), (self.weights or {}).get(name, 1.0))
         if tenant.programs.is_empty:
             tenant.tag = max(tenant.tag, self._clock)
             self._order.put(name, tenant.tag)
-        tenant.programs.put(line, tokens_per_s)
+        tenant.programs.put(line)
 
     def discard(self, line: Line) -> None:
         name = self._name(line)
@@ -117,21 +116,18 @@ class PriorityClass:
     def count_start(self, line: Line, tokens: float, now: float) -> None:
         """A request of ``line`` starts, which is expected to take so many ``tokens``."""
         tenant = self._tenants[self._name(line)]
-        self._clock = max(self._clock, tenant.tag)
         tenant.programs.count_start(line, now)
-        self.charge(line, tokens)
+        if self.weights is not None:
+            self._clock = max(self._clock, tenant.tag)
+            tenant.tag += tokens / tenant.weight
+            self._order.put(line.entry.tenant, tenant.tag)
 
-    def charge(self, line: Line, tokens: float) -> None:
-        """So many tokens more (or, if negative, less) for the tenant of ``line``, if it is known here."""
-        if self.weights is None:
-            return
-        name = line.entry.tenant
-        tenant = self._tenants.get(name)
-        if tenant is None:
-            return
-        tenant.tag += tokens / tenant.weight
-        if not tenant.programs.is_empty:
-            self._order.put(name, tenant.tag)
+    def correct(self, line: Line, tokens: float) -> None:
+        """A request of ``line`` took so many tokens more (or, if negative, less) than its tenant was charged at its
+        start. The tenant's place follows when it starts something next."""
+        tenant = self._tenants.get(self._name(line))
+        if tenant is not None:
+            tenant.tag += tokens / tenant.weight
 
     def in_order(self, now: float) -> list[tuple[str, bool]]:
         """Ids of all programs and whether each is urgent: tenants by who got least, in each the policy's order."""

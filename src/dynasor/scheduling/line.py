@@ -26,6 +26,10 @@ class Line:
     """Tokens that the scheduler had served to all programs when this one came: what it ages by."""
     remaining: float
     """Tokens that it is expected to take from here on."""
+    rank: float | None = None
+    """By the policy, as it is in the order of programs that can start something; None: it is not in it."""
+    latest_start: float | None = None
+    """When it has to go on to meet its deadline, if the policy minds that and it has one."""
     is_paused: bool = False
     num_waiting: int = 0
     num_running: int = 0

@@ -46,6 +46,11 @@ class Policy:
     reason: Callable[[Line], str]
     minds_deadlines: bool = False
 
+    def latest_start(self, line: Line, tokens_per_s: float) -> float | None:
+        """None: the program can always wait."""
+        is_due = self.minds_deadlines and line.entry.deadline is not None
+        return latest_start(line, tokens_per_s) if is_due else None
+
 
 def by_request(line: Line) -> float:
     """When the program's next request came: requests as they came, whatever program they belong to."""

@@ -77,9 +77,10 @@ def choose(
     cheapest, lowest, load = None, math.inf, math.inf
     for replica in allowed(replicas, ticket.avoid):
         price = 0.0 if replica in cached_on else read_s
-        if price > lowest:
-            continue
-        price += replica.wait_s(ahead.get(replica, 0))
+        if replica.num_running >= replica.capacity:
+            if price >= lowest:
+                continue
+            price += replica.wait_s(ahead.get(replica, 0))
         if price < lowest or (price == lowest and replica.load < load):
             cheapest, lowest, load = replica, price, replica.load
     assert cheapest is not None, "a request is placed only where there are replicas"

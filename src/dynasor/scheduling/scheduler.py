@@ -136,7 +136,7 @@ class Scheduler:
         expected = self._program_tokens if entry.expected_tokens is None else entry.expected_tokens
         self.programs[entry.program_id] = Line(entry, self.waiting, self.served, expected)
         if entry.priority not in self._classes:
-            self._classes[entry.priority] = PriorityClass(self.policy, self.weights)
+            self._classes[entry.priority] = PriorityClass(self.weights)
         self._classes[entry.priority].num_programs += 1
 
     def leave(self, program_id: str) -> None:
@@ -302,7 +302,7 @@ class Scheduler:
         self.served += tokens
         in_class = self._classes.get(line.entry.priority)
         if in_class is not None and tokens != run.charged:
-            in_class.charge(line, tokens - run.charged)
+            in_class.correct(line, tokens - run.charged)
         if run.ticket.is_beside:
             return
         run.replica.num_running -= 1
@@ -319,10 +319,16 @@ class Scheduler:
 
     def _rank(self, line: Line) -> None:
         """Put the program where it belongs now: in its class if it can start something, else nowhere."""
+        is_ready = line.next() is not None
+        rank = self.policy.rank(line) if is_ready else None
+        latest = self.policy.latest_start(line, self._speed.published) if is_ready else None
+        if rank == line.rank and latest == line.latest_start:
+            return
+        line.rank, line.latest_start = rank, latest
         priority = line.entry.priority
         in_class = self._classes[priority]
-        if line.next() is not None:
-            in_class.put(line, self._speed.published)
+        if is_ready:
+            in_class.put(line)
             self._ready.put(priority, priority)
         else:
             in_class.discard(line)

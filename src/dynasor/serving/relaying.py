@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from dynasor.engines.protocol import Forwarded, Forwards
-from dynasor.errors import EngineCannot
+from dynasor.errors import EngineCannot, EngineUnreachable
 from dynasor.events import Relayed
 from dynasor.runtime import Options
 from dynasor.serving.answering import PROGRAM_ID_HEADER
@@ -19,6 +19,7 @@ from dynasor.serving.program_log import public_id
 from dynasor.serving.requests import Envelope
 from dynasor.serving.service import Service
 
+MAX_TRIES = 3
 TAIL = 4096
 """Bytes at the end of an answer in which its usage is looked for."""
 PROMPT_TOKENS = re.compile(rb'"prompt_tokens"\s*:\s*(\d+)')
@@ -68,22 +69,35 @@ class Letter:
 async def relay(
     request: web.Request, service: Service, letter: Letter, options: Options, program_id: str
 ) -> web.StreamResponse:
-    """The engine's answer to ``letter``, whatever it is. The client going away closes the connection to the engine."""
+    """The engine's answer to ``letter``, whatever it is. The client going away closes the connection to the engine.
+
+    A replica that cannot be connected to has not begun to answer, so another is asked.
+    """
     with service.admitted(program_id, options.tenant):
-        async with service.runtime.relay(options, program_id=program_id) as replica:
-            engine = replica.engine
-            if not isinstance(engine, Forwards):
-                raise EngineCannot(f"requests cannot be passed through to {replica.name}, which has no HTTP API")
-            began = asyncio.get_running_loop().time()
-            async with engine.forward(letter.path, letter.body) as answer:
-                first_byte_s = asyncio.get_running_loop().time() - began
-                meter = Meter()
-                try:
-                    return await passed_on(request, service, letter, answer, meter, program_id)
-                finally:
-                    service.hear(
-                        Relayed(program_id, answer.status, first_byte_s, meter.prompt_tokens, meter.num_tokens)
-                    )
+        for _ in range(MAX_TRIES - 1):
+            try:
+                return await relay_once(request, service, letter, options, program_id)
+            except EngineUnreachable:
+                if request.transport is None or request.transport.is_closing():
+                    raise  # it had begun to answer, and the client was dropped
+        return await relay_once(request, service, letter, options, program_id)
+
+
+async def relay_once(
+    request: web.Request, service: Service, letter: Letter, options: Options, program_id: str
+) -> web.StreamResponse:
+    async with service.runtime.relay(options, program_id=program_id) as replica:
+        engine = replica.engine
+        if not isinstance(engine, Forwards):
+            raise EngineCannot(f"requests cannot be passed through to {replica.name}, which has no HTTP API")
+        began = asyncio.get_running_loop().time()
+        async with engine.forward(letter.path, letter.body) as answer:
+            first_byte_s = asyncio.get_running_loop().time() - began
+            meter = Meter()
+            try:
+                return await passed_on(request, service, letter, answer, meter, program_id)
+            finally:
+                service.hear(Relayed(program_id, answer.status, first_byte_s, meter.prompt_tokens, meter.num_tokens))
 
 
 async def passed_on(

@@ -1,0 +1,110 @@
+"""The paper's example of gang scheduling (section D.3.1) as a picture: ``python -m benchmarks.policy_picture``.
+
+Two programs of two requests each, of 4 and 5 ms, two at a time, through the real scheduler. Writes an SVG file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dynasor.scheduling import POLICIES, ProgramEntry, Scheduler, Ticket
+
+DURATIONS = {"P1": 4.0, "P2": 5.0}
+ARRIVALS = ("P1", "P2", "P1", "P2")
+COLOURS = {"P1": "#4878a8", "P2": "#e0a458"}
+NUM_PLACES = 2
+SCALE, HEIGHT, LEFT, TOP, GAP = 48, 28, 90, 34, 34
+"""Pixels: of a millisecond, of a place, and the margins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A request on one of the engine's places, times in ms."""
+
+    program_id: str
+    place: int
+    began: float
+    ended: float
+
+
+def run(policy: str) -> list[Bar]:
+    scheduler = Scheduler(POLICIES[policy])
+    for number, program_id in enumerate(DURATIONS):
+        scheduler.enter(ProgramEntry(program_id, number, 0.0))
+    for number, program_id in enumerate(ARRIVALS):
+        scheduler.submit(Ticket(f"{program_id}-{number}", program_id, number))
+    scheduler.add_replica("engine", NUM_PLACES)
+    bars: list[Bar] = []
+    running: list[tuple[float, int, str]] = []
+    free, now = list(range(NUM_PLACES)), 0.0
+    while True:
+        for start in scheduler.schedule(now):
+            ticket, place = start.ticket, heapq.heappop(free)
+            bars.append(Bar(ticket.program_id, place, now, now + DURATIONS[ticket.program_id]))
+            heapq.heappush(running, (bars[-1].ended, place, ticket.request_id))
+        if not running:
+            return bars
+        now, place, request_id = heapq.heappop(running)
+        heapq.heappush(free, place)
+        scheduler.remove(request_id, now)
+
+
+def ends(bars: Sequence[Bar]) -> dict[str, float]:
+    """When each program's last request ended."""
+    return {name: max(bar.ended for bar in bars if bar.program_id == name) for name in DURATIONS}
+
+
+def panel(policy: str, top: int) -> list[str]:
+    bars = run(policy)
+    finished = ends(bars)
+    mean = sum(finished.values()) / len(finished)
+    title = f"{policy}: " + ", ".join(f"{name} done at {end:g}" for name, end in finished.items())
+    parts = [f'<text x="{LEFT}" y="{top - 8}" font-weight="bold">{title} ms, mean {mean:g} ms</text>']
+    for place in range(NUM_PLACES):
+        middle = top + place * HEIGHT + HEIGHT * 0.65
+        parts.append(f'<text x="{LEFT - 10}" y="{middle}" text-anchor="end">place {place + 1}</text>')
+    for bar in bars:
+        x, y, width = LEFT + bar.began * SCALE, top + bar.place * HEIGHT, (bar.ended - bar.began) * SCALE
+        middle_x, middle_y = x + width / 2, y + HEIGHT * 0.65
+        colour = COLOURS[bar.program_id]
+        parts += [
+            f'<rect x="{x}" y="{y}" width="{width}" height="{HEIGHT - 2}" fill="{colour}" stroke="white"/>',
+            f'<text x="{middle_x}" y="{middle_y}" fill="white" text-anchor="middle">{bar.program_id}</text>',
+        ]
+    return parts
+
+
+def picture(policies: Sequence[str]) -> str:
+    step = NUM_PLACES * HEIGHT + GAP
+    width, height = LEFT + 11 * SCALE, TOP + len(policies) * step + 10
+    parts = [part for number, policy in enumerate(policies) for part in panel(policy, TOP + number * step)]
+    bottom = height - 18
+    parts += [
+        f'<text x="{LEFT + ms * SCALE}" y="{bottom}" text-anchor="middle" fill="#555">{ms}</text>' for ms in range(11)
+    ]
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" '
+            'font-size="13">',
+            f'<rect width="{width}" height="{height}" fill="white"/>',
+            *parts,
+            "</svg>\n",
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("docs/figures/gang.svg"))
+    given = parser.parse_args()
+    given.output.write_text(picture(["gang", "fcfs"]))
+    for policy in ("gang", "fcfs"):
+        print(policy, ends(run(policy)))
+
+
+if __name__ == "__main__":
+    main()
