@@ -135,6 +135,7 @@ async def test_an_error_is_a_line_and_the_chat_goes_on(served: Served) -> None:
         await terminal.until("/effort is 'lots'; low, medium, high or nothing was expected\n> ")
         terminal.type("well?\n")
         await terminal.until("\\boxed{84}.\n")
+        await terminal.until("\n> ")
         terminal.type(CTRL_D)
         assert await terminal.ended() == 0
 
@@ -153,6 +154,7 @@ async def test_ctrl_c_with_the_engine_in_the_same_process() -> None:
         await terminal.until("program: single\n> ")
         terminal.type("A shop has 7 boxes of 12 pens. How many pens are there?\n")
         await terminal.until("1 sample, ")
+        await terminal.until("\n> ")
         children = children_of(terminal.process.pid)
         assert children
         terminal.type(CTRL_D)
