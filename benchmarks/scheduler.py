@@ -2,8 +2,9 @@
 
 So many requests wait, ten a program, on eight replicas with 32 places each. A step is what happens when a request ends:
 it is removed, its program's expectation changes, a new request comes (of a program that just came, once all ten of the
-last one have), and the scheduler is asked what to start. The first round is not counted. Time is processor time of the scheduler's calls in a step, all
-of them; memory is that of all that waits. Writes a JSON file and prints the tables of docs/policies.md.
+last one have), and the scheduler is asked what to start. Time is processor time of the scheduler's calls in a step, all
+of them; the first round is not counted. Memory is that of all that waits. Writes a JSON file and prints the tables of
+docs/policies.md.
 """
 
 from __future__ import annotations

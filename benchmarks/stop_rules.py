@@ -1,7 +1,8 @@
 """Stop rules side by side on recorded samples of real models: ``python -m benchmarks.stop_rules --traces FOLDER``.
 
-Every rule sees the same questions and orders. Ours is calibrated without labels on one half of the questions of
-each shuffle; all rules are scored on the other half. Writes a JSON file and prints the table of the docs.
+Every rule sees the same questions and orders. Ours and the paper's skyline are calibrated without labels on one half
+of the questions of each shuffle; all rules are scored on the other half. Writes a JSON file and prints the table of
+the docs.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import orjson
 
+from dynasor.calibration import Looks
 from dynasor.cli.replay import score_all
 from dynasor.replay import Plan, make_contenders, read_trace
 from dynasor.vocabulary import JSON
@@ -35,21 +37,24 @@ RULES = (
     "esc",
     "supermajority",
 )
+SKYLINES = ("skyline", "skyline:detect_at=5,check_every=none", "skyline:detect_at=5,check_every=none,signal=entropy")
 TARGETS = (0.99, 0.994, 0.98)
 
 
 def measure(traces: Path, shuffles: int) -> list[JSON]:
-    """One row for each trace, rule and, for ours, target."""
+    """One row for each trace, rule and, for ours, target; the skylines are calibrated to the first."""
     rows: list[JSON] = []
     for target in TARGETS:
-        rules = RULES if target == TARGETS[0] else ()
+        is_first = target == TARGETS[0]
+        rules = RULES if is_first else ()
+        skylines = {text: Looks.of_text(text) for text in SKYLINES if is_first}
         for name, cap in CAPS.items():
             trace = read_trace(traces / f"{name}.jsonl.gz")
             plan = Plan(cap, shuffles, calibrate_on=0.5, target_agreement=target)
-            for score in score_all([trace], make_contenders(rules), (), plan):
+            for score in score_all([trace], make_contenders(rules), (), plan, skylines):
                 row = score.to_json()
                 if row["calibrated"]:
-                    row["allocator"] = f"agreement, calibrated to {target:.1%}"
+                    row["allocator"] = f"{row['allocator']}, calibrated to {target:.1%}"
                 rows.append(row)
     return rows
 

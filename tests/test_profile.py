@@ -10,7 +10,7 @@ import pytest
 
 from dynasor.errors import InputError
 from dynasor.profile import Expected, Profile, Promise
-from dynasor.scheduling import Agreement
+from dynasor.scheduling import Agreement, Curve, Skyline
 
 PROFILE = Profile(
     model="tiny",
@@ -62,6 +62,43 @@ def test_a_profile_of_something_else_is_refused(run: dict[str, object], message:
 def test_what_is_no_profile_is_refused(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "p.json").write_text(content)
     with pytest.raises(InputError, match=message):
+        Profile.load(tmp_path / "p.json")
+
+
+SKYLINE = Skyline({5: Curve(((0.5, 7), (0.9, 0))), 6: Curve()}, "entropy", (0.2, 0.5, 8.0))
+
+
+def test_a_skyline_is_loaded_as_it_was(tmp_path: Path) -> None:
+    profile = replace(PROFILE, allocator=SKYLINE)
+    profile.save(tmp_path / "p.json")
+    assert json.loads((tmp_path / "p.json").read_text())["allocator"] == {
+        "name": "skyline",
+        "signal": "entropy",
+        "curves": {"5": [[0.5, 7], [0.9, 0]], "6": []},
+        "prior": [0.2, 0.5, 8.0],
+    }
+    assert Profile.load(tmp_path / "p.json") == profile
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "magic"}, "the allocator is 'magic'; agreement or skyline was expected"),
+        ({"signal": "mood"}, "the signal is 'mood'; agreement or entropy was expected"),
+        ({"curves": {"5": [[0.5, 2], [0.6, 3]]}}, "a curve goes from"),
+        ({"curves": {"5": [[0.5]]}}, "not enough values"),
+        ({"curves": {"5": [[0.5, 2.5]]}}, "'float' object cannot be interpreted as an integer"),
+        ({"curves": {"five": []}}, "five"),
+        ({"curves": {"0": []}}, "a curve is for step 0"),
+        ({"curves": []}, "curves"),
+        ({"prior": [1, 1]}, "not enough values"),
+    ],
+)
+def test_a_damaged_skyline_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    stored = replace(PROFILE, allocator=SKYLINE).to_json()
+    stored["allocator"] |= change
+    (tmp_path / "p.json").write_text(json.dumps(stored))
+    with pytest.raises(InputError, match=f"is damaged: .*{message}"):
         Profile.load(tmp_path / "p.json")
 
 

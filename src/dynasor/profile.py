@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import index
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 import orjson
 
+from dynasor.certainty import AGREEMENT, ENTROPY, VotePrior
 from dynasor.errors import InputError
-from dynasor.scheduling import Agreement
+from dynasor.scheduling import Agreement, Curve, Skyline
 from dynasor.vocabulary import JSON
 
 VERSION = 1
@@ -56,7 +58,7 @@ class Profile:
     dataset: str
     program: str
     max_samples: int
-    allocator: Agreement
+    allocator: Agreement | Skyline
     promise: Promise
     expected: Expected
     settings: tuple[str, ...] = ()
@@ -88,15 +90,7 @@ class Profile:
             "program": self.program,
             "max_samples": self.max_samples,
             "settings": list(self.settings),
-            "allocator": {
-                "name": "agreement",
-                "max_change": self.allocator.max_change,
-                "min_share": self.allocator.min_share,
-                "max_hope": self.allocator.max_hope,
-                "max_chain_change": self.allocator.max_chain_change,
-                "wave": self.allocator.wave,
-                "prior": list(self.allocator.prior),
-            },
+            "allocator": json_of(self.allocator),
             "promise": promise,
             "expected": expected,
             "evidence": dict(self.evidence),
@@ -128,30 +122,74 @@ class Profile:
             )
         try:
             return cls._of(stored)
-        except (KeyError, TypeError, ValueError) as error:
+        except (InputError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is damaged: {error!r}; calibrate again") from None
 
     @classmethod
     def _of(cls, stored: JSON) -> Profile:
-        allocator = stored["allocator"]
-        leader, runner_up, rest = (float(weight) for weight in allocator["prior"])
-        if not all(0 < weight < float("inf") for weight in (leader, runner_up, rest)):
-            raise ValueError("the prior has weights that are not above 0")
         return cls(
             model=str(stored["model"]),
             dataset=str(stored["dataset"]),
             program=str(stored["program"]),
             max_samples=int(stored["max_samples"]),
             settings=tuple(stored["settings"]),
-            allocator=Agreement(
-                max_change=float(allocator["max_change"]),
-                min_share=float(allocator["min_share"]),
-                max_hope=float(allocator["max_hope"]),
-                max_chain_change=float(allocator["max_chain_change"]),
-                wave=None if allocator["wave"] is None else int(allocator["wave"]),
-                prior=(leader, runner_up, rest),
-            ),
+            allocator=allocator_of(stored["allocator"]),
             promise=Promise(**stored["promise"]),
             expected=Expected(**stored["expected"]),
             evidence=stored["evidence"],
         )
+
+
+def json_of(allocator: Agreement | Skyline) -> JSON:
+    """``allocator`` as a profile stores it, with its name."""
+    if isinstance(allocator, Skyline):
+        return {
+            "name": "skyline",
+            "signal": allocator.signal,
+            "curves": {str(step): [list(knot) for knot in curve.knots] for step, curve in allocator.curves.items()},
+            "prior": list(allocator.prior),
+        }
+    return {
+        "name": "agreement",
+        "max_change": allocator.max_change,
+        "min_share": allocator.min_share,
+        "max_hope": allocator.max_hope,
+        "max_chain_change": allocator.max_chain_change,
+        "wave": allocator.wave,
+        "prior": list(allocator.prior),
+    }
+
+
+def allocator_of(stored: JSON) -> Agreement | Skyline:
+    """What ``json_of`` wrote. Errors of many kinds if it did not write that."""
+    if stored["name"] == "skyline":
+        return skyline_of(stored)
+    if stored["name"] != "agreement":
+        raise ValueError(f"the allocator is {stored['name']!r}; agreement or skyline was expected")
+    return Agreement(
+        max_change=float(stored["max_change"]),
+        min_share=float(stored["min_share"]),
+        max_hope=float(stored["max_hope"]),
+        max_chain_change=float(stored["max_chain_change"]),
+        wave=None if stored["wave"] is None else int(stored["wave"]),
+        prior=prior_of(stored),
+    )
+
+
+def skyline_of(stored: JSON) -> Skyline:
+    if stored["signal"] not in (AGREEMENT, ENTROPY):
+        raise ValueError(f"the signal is {stored['signal']!r}; {AGREEMENT} or {ENTROPY} was expected")
+    if not isinstance(stored["curves"], dict):
+        raise TypeError(f"curves are {stored['curves']!r}; an object was expected")
+    curves = {
+        int(step): Curve(tuple((float(certaindex), index(units)) for certaindex, units in knots))
+        for step, knots in stored["curves"].items()
+    }
+    return Skyline(curves, stored["signal"], prior_of(stored))
+
+
+def prior_of(stored: JSON) -> VotePrior:
+    leader, runner_up, rest = (float(weight) for weight in stored["prior"])
+    if not all(0 < weight < float("inf") for weight in (leader, runner_up, rest)):
+        raise ValueError("the prior has weights that are not above 0")
+    return leader, runner_up, rest

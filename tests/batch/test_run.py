@@ -13,6 +13,7 @@ from dynasor.batch import BatchJob, LineFormat, check_questions, run_batch
 from dynasor.batch.results import ResultFile
 from dynasor.errors import EngineFailed, EngineRejected, EngineTimeout, EngineUnreachable, InputError
 from dynasor.programs.self_consistency import SelfConsistency
+from dynasor.runtime import Recovery
 from dynasor.vocabulary import JSON, Message, Request
 from tests.in_process_engine import InProcessEngine, Reply, Script, says
 
@@ -210,7 +211,7 @@ async def test_an_engine_that_breaks_and_is_gone_ends_the_run(tmp_path: Path) ->
 
 
 async def test_an_engine_that_only_fails_ends_the_run_and_records_nothing(tmp_path: Path) -> None:
-    job = make_job(write_questions(tmp_path, 60))
+    job = make_job(write_questions(tmp_path, 60), recovery=Recovery(max_tries=1, first_pause_s=0.01))
     asked: list[Request] = []
 
     def script(request: Request) -> Reply:
@@ -230,7 +231,7 @@ async def test_an_engine_that_only_fails_ends_the_run_and_records_nothing(tmp_pa
 
 
 async def test_failures_between_successes_are_the_questions_own(tmp_path: Path) -> None:
-    job = make_job(write_questions(tmp_path, 30))
+    job = make_job(write_questions(tmp_path, 30), recovery=Recovery(max_tries=1, first_pause_s=0.01))
 
     def script(request: Request) -> Reply:
         assert isinstance(request.prompt, tuple)

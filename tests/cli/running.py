@@ -15,9 +15,17 @@ COMMAND = [sys.executable, "-m", "dynasor"]
 NO_TERMINAL = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
 
 
-def dynasor(*arguments: str | Path, timeout: float = 100.0) -> subprocess.CompletedProcess[str]:
+def dynasor(
+    *arguments: str | Path, timeout: float = 100.0, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=NO_TERMINAL, check=False
+        [*COMMAND, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=NO_TERMINAL,
+        check=False,
     )
 
 

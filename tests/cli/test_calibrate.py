@@ -52,6 +52,22 @@ def test_a_profile_is_learned_and_used(samples: Path, tmp_path: Path) -> None:
     assert "the profile is of the max_samples 8, this run has 16" in done.stderr
 
 
+def test_a_skyline_is_learned_and_used(samples: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "profile.json"
+    done = dynasor("calibrate", samples, "-o", profile, "--target-agreement", "0.95", "--rule", "skyline")
+    assert done.returncode == 0, done.stderr
+    assert "a curve each for 7 steps from 1 on" in done.stdout
+    stored = json.loads(profile.read_text())
+    assert (stored["allocator"]["name"], len(stored["allocator"]["curves"])) == ("skyline", CAP - 1)
+    assert stored["expected"]["kept"] >= 0.95
+    assert stored["expected"]["saved"] > 0.3
+    done = dynasor("solve", "1 + 1 = ?", "--profile", profile, "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["samples"] <= CAP
+    assert answer["stop_reason"] in ("certain", "cap")
+
+
 def test_labels_give_a_bound_on_the_loss(samples: Path, tmp_path: Path) -> None:
     done = dynasor("calibrate", samples, "--output", tmp_path / "p.json", "--max-loss", "0.05", "--json")
     assert done.returncode == 0, done.stderr
@@ -68,6 +84,10 @@ def test_labels_give_a_bound_on_the_loss(samples: Path, tmp_path: Path) -> None:
         (["--max-loss", "0.1", "--target-agreement", "0.9"], "choose one"),
         (["--max-samples", "9"], "has 8 samples; a cap of 9 needs as many"),
         (["--program", "mcts"], '"looks" is missing'),
+        (["--rule", "magic"], "--rule is 'magic'; agreement or skyline was expected"),
+        (["--rule", "skyline:window=2"], "skyline has no parameter 'window'"),
+        (["--rule", "skyline", "--max-loss", "0.1"], "the skyline is learned without labels"),
+        (["--rule", "skyline", "--target-agreement", "0.999"], "150 questions are too few to keep 99.90% of answers"),
     ],
 )
 def test_what_cannot_be_promised_is_refused(samples: Path, tmp_path: Path, arguments: list[str], message: str) -> None:

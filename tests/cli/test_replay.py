@@ -65,12 +65,29 @@ def test_calibration_on_half_of_the_questions_is_scored_on_the_other_half(tmp_pa
     assert calibrated["agreement"] > 0.95
 
 
+def test_skylines_are_calibrated_beside_agreement(tmp_path: Path) -> None:
+    lines = [line(str(number), "aaaaaaaa" if number % 4 else "abababab") for number in range(80)]
+    trace = write_trace(tmp_path / "t.jsonl", *lines)
+    once = "skyline:detect_at=3,check_every=none"
+    done = dynasor(
+        "replay", trace, "-a", "skyline", "-a", once, "-a", "fixed", "-n", "8", "--calibrate-on", "0.5", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    rows = {row["allocator"]: row for row in json.loads(done.stdout)}
+    assert list(rows) == ["agreement", "skyline", once, "fixed"]
+    assert [row["calibrated"] for row in rows.values()] == [True, True, True, False]
+    assert rows["skyline"]["saved"] > 0.2
+    assert rows["skyline"]["agreement"] > 0.95
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["-a", "magic"], "there is no allocator 'magic'; choose agreement"),
         (["-a", "fixed", "--max-change", "0.1"], "max_change means nothing to fixed; together they take no options"),
         (["--calibrate-on", "1.5"], "calibrate_on is 1.5; a number between 0 and 1 was expected"),
+        (["-a", "skyline"], "the allocator skyline is learned from recorded samples"),
+        (["-a", "skyline", "-a", "skyline", "--calibrate-on", "0.5"], "the allocator 'skyline' is named twice"),
         (["--calibrate-on", "0.5"], "2 questions are too few to keep 99.00% of answers"),
     ],
 )

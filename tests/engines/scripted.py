@@ -19,6 +19,8 @@ class ScriptedServer:
     def __init__(self) -> None:
         self.models: Any = ONE_MODEL
         self.replies: list[Reply] = []
+        self.pages: Reply = status(404, {})
+        """What is answered to any other GET."""
         self.bodies: list[Any] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
@@ -27,6 +29,7 @@ class ScriptedServer:
     async def __aenter__(self) -> ScriptedServer:
         application = web.Application()
         application.router.add_get("/v1/models", self._list_models)
+        application.router.add_get("/{path:.*}", self._show)
         application.router.add_post("/{path:.*}", self._answer)
         self._runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -66,6 +69,9 @@ class ScriptedServer:
             response: web.StreamResponse = await self.models(request)
             return response
         return web.json_response({"object": "list", "data": self.models})
+
+    async def _show(self, request: web.Request) -> web.StreamResponse:
+        return await self.pages(request)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.bodies.append(orjson.loads(await request.read()))

@@ -123,6 +123,23 @@ async def test_a_child_that_dies_is_told_and_started_again_by_the_next_request(t
         assert len(children_of_ours()) == 1
 
 
+async def test_a_request_that_outlives_its_child_is_told_though_another_one_has_started_it_again(
+    tiny_gguf: Path,
+) -> None:
+    """One finds the child gone and pauses before its next attempt; meanwhile another starts it again."""
+    async with EmbeddedEngine(tiny_gguf, slots=2) as engine:
+        first = engine.process_id
+        os.kill(first, signal.SIGKILL)
+        pausing = asyncio.create_task(hear(engine, ask()))
+        while is_running(first):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        while engine.process_id == first:
+            with contextlib.suppress(EngineUnreachable):
+                await hear(engine, ask())
+        with pytest.raises(EngineUnreachable, match=r"^the embedded engine has ended"):
+            await pausing
+
+
 async def test_a_model_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + bytes(100))

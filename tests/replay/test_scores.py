@@ -144,11 +144,11 @@ def test_lengths_are_tokens_or_else_characters() -> None:
 def test_calibration_sees_one_part_without_marks_and_is_scored_on_the_other() -> None:
     seen: list[list[RecordedQuestion]] = []
 
-    def calibrate(questions: Sequence[RecordedQuestion], cap: int, target_agreement: float) -> Contender:
+    def calibrate(questions: Sequence[RecordedQuestion], cap: int, target_agreement: float) -> list[Contender]:
         assert (cap, target_agreement) == (6, 0.9)
         assert all(sample.correct is None for each in questions for sample in each.samples)
         seen.append(list(questions))
-        return Contender("learned", EarlyStopping(2), (0.5, 0.5, 0.5))
+        return [Contender("agreement", EarlyStopping(2), (0.5, 0.5, 0.5))]
 
     questions = trace(*(question(str(number), "aaaaaaaa") for number in range(10)))
     plan = Plan(max_samples=6, calibrate_on=0.3, target_agreement=0.9)
@@ -169,9 +169,9 @@ def test_what_is_learned_from_is_not_scored() -> None:
     questions = [question(str(number), "aa" if number < 10 else "bb") for number in range(20)]
     learned: list[int] = []
 
-    def calibrate(part: Sequence[RecordedQuestion], cap: int, target_agreement: float) -> Contender:
+    def calibrate(part: Sequence[RecordedQuestion], cap: int, target_agreement: float) -> list[Contender]:
         learned.append(sum(each.samples[0].answer == "a" for each in part))
-        return FIXED
+        return [replace(FIXED, name="learned")]
 
     plan = Plan(max_samples=2, shuffles=8, calibrate_on=0.5)
     tallies = score(trace(*questions), [FIXED], plan, calibrate=calibrate)[0].tallies
@@ -208,7 +208,7 @@ def test_calibration_needs_two_questions_and_something_to_learn_with() -> None:
     with pytest.raises(InputError, match="calibrate_on is not available here"):
         score(trace(SURE, WRONG), [FIXED], plan)
     with pytest.raises(InputError, match="t has one question"):
-        score(trace(SURE), [FIXED], plan, calibrate=lambda questions, cap, target: FIXED)
+        score(trace(SURE), [FIXED], plan, calibrate=lambda questions, cap, target: [FIXED])
 
 
 PUBLISHED = [

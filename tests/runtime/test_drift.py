@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dynasor import AnswerReader, Options, Question, Runtime, SelfConsistency
 from dynasor.events import DriftSuspected, Event
 from dynasor.profile import Expected, Profile, Promise
 from dynasor.runtime import DriftWatch
-from dynasor.scheduling import Agreement
+from dynasor.scheduling import Agreement, Curve, Skyline
 from dynasor.vocabulary import StopReason
 from tests.in_process_engine import InProcessEngine, Script, says
 
@@ -23,15 +25,17 @@ CHANGES = says("1", "1", *["2"] * 10)
 """The first two agree, which is enough for the profile, and all others say something else."""
 
 
-async def run(script: Script, programs: int, share: float) -> tuple[DriftWatch, list[Event], list[StopReason]]:
+async def run(
+    script: Script, programs: int, share: float, profile: Profile = PROFILE
+) -> tuple[DriftWatch, list[Event], list[StopReason]]:
     events: list[Event] = []
-    watch = DriftWatch(PROFILE, share)
+    watch = DriftWatch(profile, share)
     async with InProcessEngine(script) as engine, AnswerReader() as reader:
         runtime = Runtime(engine, reader, concurrency=1, listener=events.append, watch=watch)
         reasons = [
             (
                 await runtime.run(
-                    Question.of_text("?", f"q{number}"), SelfConsistency(), PROFILE.allocator, Options(max_samples=12)
+                    Question.of_text("?", f"q{number}"), SelfConsistency(), profile.allocator, Options(max_samples=12)
                 )
             ).stop_reason
             for number in range(programs)
@@ -49,6 +53,15 @@ async def test_too_many_changes_are_reported_once() -> None:
     watch, warnings, _ = await run(CHANGES, 12, share=1.0)
     assert (watch.audited, watch.changed) == (12, 12)
     assert warnings == [DriftSuspected(2, 2, watch.allowed)]
+
+
+async def test_an_audit_goes_by_what_the_rule_itself_would_have_granted() -> None:
+    """After two samples this skyline grants six more, which turn the answer; a third alone would not."""
+    skyline = replace(PROFILE, allocator=Skyline({2: Curve(((0.0, 6),))}))
+    watch, warnings, _ = await run(CHANGES, 3, share=1.0, profile=skyline)
+    assert (watch.audited, watch.changed, warnings) == (3, 0, [])
+    hasty = replace(PROFILE, allocator=Skyline({2: Curve(((0.0, 1),))}))
+    assert (await run(CHANGES, 3, share=1.0, profile=hasty))[0].changed == 3
 
 
 async def test_programs_that_are_not_audited_stop_as_the_profile_says() -> None:

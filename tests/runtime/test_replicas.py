@@ -90,6 +90,15 @@ class Servers:
         return [(event.replica, event.num_tokens) for event in self.events if isinstance(event, RequestMoved)]
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for it, at most ten seconds."""
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it never came true")
+
+
 BROKEN = stream(raw("a "), raw("b "), raw("c "), 0.02, CUT)
 REST = stream(raw("d "), raw("e", finish="stop"), usage(2, prompt=13), DONE)
 
@@ -171,23 +180,47 @@ async def test_a_request_that_breaks_every_replica_is_given_up() -> None:
         assert [len(server.bodies) for server in house.servers] == [1, 1, 1, 0]
 
 
-async def test_a_replica_that_is_busy_is_left_alone_for_a_while() -> None:
-    async with Servers([status(503, "busy"), REST], [REST]) as house:
+AWAY = Recovery(first_pause_s=60, longest_pause_s=60)
+
+
+def states(events: list[Event]) -> list[tuple[str, ReplicaState]]:
+    return [(event.replica, event.state) for event in events if isinstance(event, ReplicaChanged)]
+
+
+async def test_one_error_is_no_reason_to_leave_a_replica_alone() -> None:
+    async with Servers([status(503, "busy"), REST], [REST], recovery=AWAY) as house:
         assert (await house.run(Raw())).text == "d e"
-        states = [(event.replica, event.state) for event in house.events if isinstance(event, ReplicaChanged)]
-        assert states == [("replica-0", ReplicaState.OUT)]
-        await asyncio.sleep(0.05)
-        assert house.runtime.replicas["replica-0"].state is ReplicaState.TRIAL
+        assert states(house.events) == []
 
 
-async def test_the_only_replica_is_tried_again_when_it_is_back() -> None:
+async def test_several_programs_that_meet_one_are() -> None:
+    async with Servers([status(503, "busy")], [REST], recovery=AWAY) as house:
+        for _ in range(5):
+            assert (await house.runtime.run(QUESTION, Raw(), Fixed(), Options())).text == "d e"
+        assert states(house.events) == [("replica-0", ReplicaState.OUT)]
+        assert len(house.servers[0].bodies) == 3
+
+
+async def test_a_replica_out_of_reach_is_left_alone_until_it_is_back() -> None:
+    async with Servers([REST], [REST]) as house:
+        first = house.servers[0]
+        port = first.port
+        await first.stop_listening()
+        assert (await house.runtime.run(QUESTION, Raw(), Fixed(), Options())).text == "d e"
+        assert states(house.events)[0] == ("replica-0", ReplicaState.OUT)
+        await first.listen(port)
+        replica = house.runtime.replicas["replica-0"]
+        await until(lambda: replica.state is ReplicaState.TRIAL)
+        async with house.runtime.relay(Options(), program_id="on the other"):
+            assert (await house.runtime.run(QUESTION, Raw(), Fixed(), Options())).text == "d e"
+        assert states(house.events)[-2:] == [("replica-0", ReplicaState.TRIAL), ("replica-0", ReplicaState.IN)]
+
+
+async def test_the_only_replica_is_asked_again_after_a_while() -> None:
     async with Servers([BROKEN, status(503, "starting"), REST]) as house:
         answer = await house.run(Raw())
         assert answer.text == "a b c d e"
-        assert [event.state for event in house.events if isinstance(event, ReplicaChanged)] == [
-            *(ReplicaState.OUT, ReplicaState.TRIAL) * 2,
-            ReplicaState.IN,
-        ]
+        assert len(house.moves) == 2
 
 
 async def test_patience_ends_where_no_replica_comes_back() -> None:
@@ -278,15 +311,6 @@ async def test_chains_with_probes_survive_a_replica_that_breaks_again_and_again(
     assert sum(answer.usage.produced for answer in answers) == broken.produced + sound.produced
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for it, at most ten seconds."""
-    for _ in range(2000):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it never came true")
-
-
 ADDITION = (
     "A market has 48 boxes of 34 stamps and 76 jars of 88 stamps. How many stamps are there?",
     "8320",
@@ -318,17 +342,18 @@ async def test_a_real_engine_is_killed_in_the_middle_and_starts_again() -> None:
 
 
 async def test_a_relay_tells_of_the_replica_that_failed_it() -> None:
-    async with Servers([REST], [REST]) as house:
-        with pytest.raises(EngineFailed):
+    async with Servers([REST], [REST], recovery=AWAY) as house:
+        with pytest.raises(EngineUnreachable):
             async with house.runtime.relay(Options(), program_id="r") as replica:
-                raise EngineFailed("connection lost")
-        assert replica.state is ReplicaState.OUT
+                raise EngineUnreachable("connection lost")
+        assert states(house.events) == [(replica.name, ReplicaState.OUT)]
         async with house.runtime.relay(Options(), program_id="r") as other:
             assert other is not replica
 
 
 async def test_rendering_goes_to_whoever_answers() -> None:
     async with Servers([status(500, "no")], [renders(REST)]) as house:
-        rendered = await house.runtime.replicas.render((Message("user", "?"),))
+        rendered = await house.runtime.replicas.render("p", (Message("user", "?"),))
         assert rendered == "<user>How many?<assistant>"
-        assert house.runtime.replicas["replica-0"].state is ReplicaState.OUT
+        assert house.servers[0].paths == ["/tokenize"]
+        assert "/detokenize" in house.servers[1].paths

@@ -13,13 +13,17 @@ import aiohttp
 from dynasor import AnswerReader, Options, Runtime, Sampling
 from dynasor.engines.protocol import Engine
 from dynasor.events import Listener
-from dynasor.programs import PROGRAMS, make_program
+from dynasor.parameters import parameters_of
+from dynasor.programs import PROGRAMS, Program, load_program, make_program
+from dynasor.rewards import Reward
+from dynasor.runtime import Recovery
 from dynasor.scheduling import Agreement
 from dynasor.serving import KeyRing, Limits, Offer, Service
 from dynasor.serving.server import Listening, open_site
 
 NEEDS_NO_REWARD = ("self-consistency", "chain-of-thought", "self-consistency-chains")
-assert set(NEEDS_NO_REWARD) < set(PROGRAMS)
+NEEDS_A_REWARD = ("best-of-n",)
+assert {*NEEDS_NO_REWARD, *NEEDS_A_REWARD} < set(PROGRAMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +82,29 @@ async def serving(
     settings: Mapping[str, str] | None = None,
     cors_origins: Sequence[str] = (),
     listener: Listener | None = None,
+    reward: Reward | None = None,
+    recovery: Recovery | None = None,
 ) -> AsyncIterator[Served]:
+    def made(name: str, given: Mapping[str, str]) -> Program:
+        return make_program(name, reward if "reward" in parameters_of(load_program(name)) else None, given)
+
     async with AsyncExitStack() as stack:
         for engine in engines:
             await stack.enter_async_context(engine)
         reader = await stack.enter_async_context(AnswerReader())
         offer = Offer(
             model=engines[0].info.model,
-            programs=NEEDS_NO_REWARD,
+            programs=NEEDS_NO_REWARD if reward is None else NEEDS_NO_REWARD + NEEDS_A_REWARD,
             default_program=program,
-            make_program=lambda name, given: make_program(name, None, given),
+            make_program=made,
             allocator=Agreement(),
             options=Options(max_samples=max_samples, sampling=Sampling(temperature=1.0, max_tokens=max_tokens)),
             default_settings=settings or {},
         )
         service = Service(
-            lambda listener: Runtime(engines, reader, concurrency=concurrency, listener=listener),
+            lambda listener: Runtime(
+                engines, reader, concurrency=concurrency, recovery=recovery or Recovery(), listener=listener
+            ),
             offer,
             limits=limits,
             keys=keys,

@@ -19,7 +19,7 @@ from dynasor.engines.protocol import Engine
 from dynasor.errors import EngineFailed, EngineRejected, EngineUnreachable, InputError, ProgramFailed, first_cause
 from dynasor.events import Listener, ignore
 from dynasor.programs import Program, is_exchangeable
-from dynasor.runtime import DriftWatch, Options, Runtime
+from dynasor.runtime import DEFAULT_RECOVERY, DriftWatch, Options, Recovery, Runtime
 from dynasor.scheduling import Allocator, Budget, BudgetedProgram, BudgetKeeper, BudgetUnit, Fixed
 from dynasor.vocabulary import JSON, Answer, Question, Usage
 
@@ -71,6 +71,8 @@ class BatchJob:
     budget: Budget | None = None
     watch: DriftWatch | None = None
     """Of the arm that is not the baseline, when a profile tells it when to stop."""
+    recovery: Recovery = DEFAULT_RECOVERY
+    """What is done when the engine fails."""
     keep_samples: bool = False
     """Write every sample down, and of a program whose units depend on each other what it went through."""
 
@@ -151,7 +153,14 @@ class ArmRun:
         self.reader = reader
         self.manifest = manifest
         self.report = report
-        self.runtime = Runtime(engine, reader, concurrency=job.concurrency, listener=listener, watch=arm.watch)
+        self.runtime = Runtime(
+            engine,
+            reader,
+            concurrency=job.concurrency,
+            recovery=job.recovery,
+            listener=listener,
+            watch=arm.watch,
+        )
         self.model = engine.info.model
         self.summary = ArmSummary()
         self.keeper = (

@@ -47,10 +47,7 @@ def without_labels(evidence: Evidence, target_agreement: float = 0.99) -> Learne
 
     Raises InputError when the questions are too few for the promise.
     """
-    if not 0 < target_agreement < 1:
-        raise InputError(f"target_agreement is {target_agreement}; a number between 0 and 1 was expected")
-    needed = math.ceil(round(QUESTIONS_PER_CHANGE / (1 - target_agreement), 6))
-    _check_questions(evidence, needed, f"to keep {target_agreement:.2%} of answers")
+    check_promise(evidence, target_agreement)
     cautious = itertools.takewhile(
         lambda rule: rule.kept >= target_agreement, (_unmarked(rule) for rule in _allowed(sweep(evidence.courses())))
     )
@@ -103,6 +100,15 @@ class Family:
         for course in self._courses:
             losses[course.question].append(course.loss(rule.max_change))
         return [statistics.fmean(losses[question]) for question in self._order]
+
+
+def check_promise(evidence: Evidence, target_agreement: float, fewest: int = 1) -> None:
+    """InputError if ``target_agreement`` is no share, or the questions are too few to promise it without labels, or
+    under ``fewest``."""
+    if not 0 < target_agreement < 1:
+        raise InputError(f"target_agreement is {target_agreement}; a number between 0 and 1 was expected")
+    needed = max(fewest, math.ceil(round(QUESTIONS_PER_CHANGE / (1 - target_agreement), 6)))
+    _check_questions(evidence, needed, f"to keep {target_agreement:.2%} of answers")
 
 
 def _check_questions(evidence: Evidence, needed: int, promise: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Protocol
 
 from dynasor.calibration.courses import Course, recorded_courses
@@ -62,17 +63,21 @@ class ShuffledSamples:
     ) -> None:
         self.num_questions = len(questions)
         self.is_marked = all(question.marks is not None for question in questions)
-        self._walks = shuffled_walks(questions, cap, by, shuffles, seed)
-        self.prior = fit_prior(self._walks)
+        self.walks = shuffled_walks(questions, cap, by, shuffles, seed)
+        self.prior = fit_prior(self.walks)
 
     def courses(self, min_share: float = 0.0) -> list[Course]:
-        return [walk.course(self.prior, min_share) for walk in self._walks]
+        return [walk.course(self.prior, min_share) for walk in self.walks]
 
     def reliability(self) -> Reliability:
+        return self._reliability
+
+    @cached_property
+    def _reliability(self) -> Reliability:
         """By cross-validation: each half of the questions with the prior of the other half."""
         if self.num_questions < 2:
             return reliability(())
-        halves = [[walk for walk in self._walks if walk.question % 2 == half] for half in (0, 1)]
+        halves = [[walk for walk in self.walks if walk.question % 2 == half] for half in (0, 1)]
         priors = [fit_prior(half) for half in reversed(halves)]
         foretold = (
             walk.course(prior).predictions() for half, prior in zip(halves, priors, strict=True) for walk in half

@@ -11,13 +11,25 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dynasor.calibration import Evidence, Learned, ShuffledSamples, WatchedRuns, with_labels, without_labels
+from dynasor.calibration import (
+    Evidence,
+    Learned,
+    LearnedSkyline,
+    Looks,
+    Reliability,
+    ShuffledSamples,
+    WatchedRuns,
+    fit_skyline,
+    with_labels,
+    without_labels,
+)
 from dynasor.cli import options
 from dynasor.errors import InputError
 from dynasor.profile import Expected, Profile, Promise
 from dynasor.programs import chosen_by, is_exchangeable
 from dynasor.replay import Trace, read_runs, read_trace
-from dynasor.scheduling import Agreement
+from dynasor.scheduling import Agreement, Skyline
+from dynasor.scheduling.allocators import LEARNED
 from dynasor.vocabulary import JSON
 
 TARGET_AGREEMENT = 0.99
@@ -37,6 +49,13 @@ def calibrate(
         float | None,
         typer.Option(help=f"Without labels: keep the full budget's answer this often. [default: {TARGET_AGREEMENT}]"),
     ] = None,
+    rule: Annotated[
+        str,
+        typer.Option(
+            help="What is learned: agreement, or skyline (further samples by certaindex, the paper's Pareto frontier), "
+            "with options inline: skyline:detect_at=5,check_every=none,signal=entropy."
+        ),
+    ] = "agreement",
     max_loss: Annotated[
         float | None, typer.Option(help="With labels: lose at most this much accuracy (0.01 is a point).")
     ] = None,
@@ -62,22 +81,29 @@ def calibrate(
     """
     if max_loss is not None and target_agreement is not None:
         raise InputError("--max-loss calibrates with labels, --target-agreement without; choose one")
+    looks = read_rule(rule)
+    if max_loss is not None and looks is not None:
+        raise InputError(
+            "--max-loss calibrates agreement; the skyline is learned without labels, by --target-agreement"
+        )
     options.check_can_be_written(output, {"the samples": samples})
     recorded = read_recorded(samples, program, max_samples, shuffles, seed)
-    if max_loss is not None:
+    target = TARGET_AGREEMENT if target_agreement is None else target_agreement
+    promise = Promise("agreement", target) if max_loss is None else Promise("accuracy", max_loss, confidence)
+    learned: Learned | LearnedSkyline
+    if looks is not None:
+        learned = fit_skyline(in_any_order(recorded), target, looks)
+    elif max_loss is not None:
         learned = with_labels(recorded.evidence, max_loss, 1 - confidence)
-        promise = Promise("accuracy", max_loss, confidence)
     else:
-        target = TARGET_AGREEMENT if target_agreement is None else target_agreement
         learned = without_labels(recorded.evidence, target)
-        promise = Promise("agreement", target)
     profile = Profile(
         model=model or recorded.model or needed("model", samples),
         dataset=dataset or recorded.dataset or samples.name,
         program=recorded.program,
         max_samples=recorded.max_samples,
         settings=recorded.settings,
-        allocator=allocator_of(learned, recorded.wave),
+        allocator=allocator_of(learned),
         promise=promise,
         expected=expected_of(learned, has_labels=max_loss is not None),
         evidence=evidence_of(learned, recorded.how),
@@ -87,6 +113,15 @@ def calibrate(
         typer.echo(orjson.dumps(profile.to_json(), option=orjson.OPT_INDENT_2))
     else:
         show(profile, learned, output)
+
+
+def read_rule(text: str) -> Looks | None:
+    """When the skyline that ``text`` names looks; None for agreement."""
+    if text == "agreement":
+        return None
+    if text.partition(":")[0] != LEARNED:
+        raise InputError(f"--rule is {text!r}; agreement or {LEARNED} was expected")
+    return Looks.of_text(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +168,16 @@ def read_watched(path: Path, program: str, max_samples: int | None) -> Recorded:
     return Recorded(evidence, runs.model, runs.dataset, program, caps.pop(), {}, wave, settings)
 
 
+def in_any_order(recorded: Recorded) -> ShuffledSamples:
+    """The samples of ``recorded``. InputError for a program whose units depend on each other."""
+    if not isinstance(recorded.evidence, ShuffledSamples):
+        raise InputError(
+            f"the skyline is learned from samples that may come in any order, which those of {recorded.program} may "
+            "not; calibrate it with --rule agreement"
+        )
+    return recorded.evidence
+
+
 def needed(name: str, samples: Path) -> str:
     raise InputError(f"{samples} does not say which {name} drew the samples; name it with --{name}")
 
@@ -147,53 +192,63 @@ def check_cap(trace: Trace, cap: int) -> None:
             )
 
 
-def allocator_of(learned: Learned, wave: int | None) -> Agreement:
+def allocator_of(learned: Learned | LearnedSkyline) -> Agreement | Skyline:
+    if isinstance(learned, LearnedSkyline):
+        return learned.allocator
     rule = learned.rule
     return Agreement(rule.max_change, min_share=rule.min_share, prior=learned.prior, max_chain_change=rule.max_change)
 
 
-def expected_of(learned: Learned, *, has_labels: bool) -> Expected:
+def expected_of(learned: Learned | LearnedSkyline, *, has_labels: bool) -> Expected:
+    if isinstance(learned, LearnedSkyline):
+        return Expected(learned.saved, learned.kept)
     rule = learned.rule
     return Expected(rule.saved, rule.kept, *((rule.harmed, rule.helped) if has_labels else ()))
 
 
-def evidence_of(learned: Learned, how: JSON) -> JSON:
-    return {
-        "questions": learned.questions,
-        **how,
-        "reliability": learned.reliability.to_json(),
-        "frontier": [
-            {
-                "max_change": rule.max_change,
-                "min_share": rule.min_share,
-                "saved": rule.saved,
-                "harmed": rule.harmed,
-                "helped": rule.helped,
-            }
-            for rule in learned.frontier
-        ],
-    }
+def evidence_of(learned: Learned | LearnedSkyline, how: JSON) -> JSON:
+    found = {"questions": learned.questions, **how, "reliability": learned.reliability.to_json()}
+    if isinstance(learned, LearnedSkyline):
+        return {**found, "trim": learned.trim}
+    frontier = [
+        {
+            "max_change": rule.max_change,
+            "min_share": rule.min_share,
+            "saved": rule.saved,
+            "harmed": rule.harmed,
+            "helped": rule.helped,
+        }
+        for rule in learned.frontier
+    ]
+    return {**found, "frontier": frontier}
 
 
-def show(profile: Profile, learned: Learned, output: Path) -> None:
+def show(profile: Profile, learned: Learned | LearnedSkyline, output: Path) -> None:
     console = Console(highlight=False)
     expected = profile.expected
     console.print(f"[bold]{output}[/bold]: {profile.promise}")
     console.print(f"expect      {expected.saved:.1%} of the samples saved, {expected.kept:.2%} of the answers kept")
     if expected.harmed is not None and expected.helped is not None:
         console.print(f"accuracy    {expected.helped - expected.harmed:+.2%} of questions against the full budget")
-    rule = profile.allocator
-    gives_up = f", give up below a share of {rule.min_share:.0%}" if rule.min_share else ""
-    console.print(f"rule        stop at a chance of change of {rule.max_change:.4f}{gives_up}")
+    console.print(f"rule        {rule_line(profile.allocator)}")
     console.print(f"evidence    {learned.questions} questions, a cap of {profile.max_samples}")
-    console.print(reliability_table(learned))
+    console.print(reliability_table(learned.reliability))
 
 
-def reliability_table(learned: Learned) -> Table:
-    title = f"reliability of agreement (expected calibration error {learned.reliability.error:.3f})"
+def rule_line(rule: Agreement | Skyline) -> str:
+    if isinstance(rule, Skyline):
+        if not rule.curves:
+            return "no curve keeps the promise: always to the cap"
+        return f"further samples by {rule.signal}, a curve each for {len(rule.curves)} steps from {min(rule.curves)} on"
+    gives_up = f", give up below a share of {rule.min_share:.0%}" if rule.min_share else ""
+    return f"stop at a chance of change of {rule.max_change:.4f}{gives_up}"
+
+
+def reliability_table(found: Reliability) -> Table:
+    title = f"reliability of agreement (expected calibration error {found.error:.3f})"
     table = Table(title=title, title_justify="left")
     for name in ("predicted", "observed", "times"):
         table.add_column(name, justify="right")
-    for decile in learned.reliability.deciles:
+    for decile in found.deciles:
         table.add_row(f"{decile.predicted:.3f}", f"{decile.observed:.3f}", f"{decile.times}")
     return table

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dynasor.cli import batch, calibrate, questions, replay, serve, solve
+from dynasor.cli import batch, calibrate, chat, questions, replay, serve, solve
 from dynasor.errors import DynasorError, EngineError, InputError, ProgramFailed
 
 BAD_INPUT = 2
@@ -33,6 +33,7 @@ def top(show_version: Annotated[bool, typer.Option("--version", help="Print the 
 app.command("solve")(solve.solve)
 app.command("batch")(batch.batch)
 app.command("serve")(serve.serve)
+app.command("chat")(chat.chat)
 app.command("replay")(replay.replay)
 app.command("calibrate")(calibrate.calibrate)
 app.command("questions")(questions.questions)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import orjson
@@ -16,7 +17,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from dynasor.calibration import ShuffledSamples, without_labels
+from dynasor.calibration import Looks, ShuffledSamples, fit_skyline, without_labels
 from dynasor.cli import options
 from dynasor.cli.budget import points
 from dynasor.errors import InputError
@@ -25,6 +26,7 @@ from dynasor.replay.budget import BudgetScore, score_budget
 from dynasor.replay.scores import CALIBRATED
 from dynasor.replay.traces import CHARS_PER_TOKEN
 from dynasor.scheduling import ALLOCATORS, Agreement
+from dynasor.scheduling.allocators import LEARNED
 from dynasor.vocabulary import JSON
 
 
@@ -42,7 +44,7 @@ def replay(
             "--allocator",
             "-a",
             help=f"Once for each to compare: {', '.join(ALLOCATORS)}; options inline, as in agreement:max_change=0.05. "
-            "[default: agreement]",
+            "skyline, which is learned, takes --calibrate-on. [default: agreement]",
         ),
     ] = None,
     samples_per_question: Annotated[
@@ -76,10 +78,15 @@ def replay(
     if samples_per_question and calibrate_on is not None:
         raise InputError("--samples-per-question excludes --calibrate-on; a budget learns from all of its questions")
     plan = Plan(max_samples, shuffles, seed, calibrate_on, target_agreement)
+    named = allocator or ["agreement"]
+    skylines = skylines_of(named) if calibrate_on is not None else {}
     contenders = make_contenders(
-        allocator or ["agreement"], max_change=max_change, threshold=threshold, detect_at=detect_at
+        [text for text in named if text not in skylines],
+        max_change=max_change,
+        threshold=threshold,
+        detect_at=detect_at,
     )
-    scores = score_all([read_trace(path) for path in traces], contenders, samples_per_question or [], plan)
+    scores = score_all([read_trace(path) for path in traces], contenders, samples_per_question or [], plan, skylines)
     rows = [each.to_json() for each in scores]
     if as_json:
         typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
@@ -87,18 +94,37 @@ def replay(
         show(rows)
 
 
-def learn(questions: Sequence[RecordedQuestion], cap: int, target_agreement: float) -> Contender:
-    """What ``dynasor calibrate`` would learn from ``questions``."""
-    learned = without_labels(ShuffledSamples(questions, cap), target_agreement)
-    rule = learned.rule
-    allocator = Agreement(rule.max_change, min_share=rule.min_share, prior=learned.prior)
-    return Contender(CALIBRATED, allocator, learned.prior)
+def skylines_of(texts: Sequence[str]) -> dict[str, Looks]:
+    """The skylines among the allocators that ``texts`` name. InputError for one that is named twice."""
+    named = [text for text in texts if text.partition(":")[0] == LEARNED]
+    for text in named:
+        if named.count(text) > 1:
+            raise InputError(f"the allocator {text!r} is named twice")
+    return {text: Looks.of_text(text) for text in named}
+
+
+def learn(
+    questions: Sequence[RecordedQuestion], cap: int, target_agreement: float, skylines: Mapping[str, Looks]
+) -> list[Contender]:
+    """What ``dynasor calibrate`` would learn from ``questions``: the rule of agreement, then every skyline."""
+    evidence = ShuffledSamples(questions, cap)
+    rule = without_labels(evidence, target_agreement).rule
+    allocator = Agreement(rule.max_change, min_share=rule.min_share, prior=evidence.prior)
+    learned = [Contender(CALIBRATED, allocator, evidence.prior)]
+    for name, looks in skylines.items():
+        learned.append(Contender(name, fit_skyline(evidence, target_agreement, looks).allocator, evidence.prior))
+    return learned
 
 
 def score_all(
-    traces: Sequence[Trace], contenders: Sequence[Contender], budgets: Sequence[float], plan: Plan
+    traces: Sequence[Trace],
+    contenders: Sequence[Contender],
+    budgets: Sequence[float],
+    plan: Plan,
+    skylines: Mapping[str, Looks] = MappingProxyType({}),
 ) -> list[Score | BudgetScore]:
-    """All scores, trace by trace, with a progress bar on a terminal; ``budgets`` are in samples per question."""
+    """All scores, trace by trace, with a progress bar on a terminal; ``budgets`` are in samples per question,
+    ``skylines`` are calibrated beside agreement."""
     scores: list[Score | BudgetScore] = []
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
         tasks = [
@@ -108,7 +134,7 @@ def score_all(
         ]
         for trace, task in zip(traces, tasks, strict=True):
             advance = partial(progress.advance, task)
-            scores += score(trace, contenders, plan, calibrate=learn, advance=advance)
+            scores += score(trace, contenders, plan, calibrate=partial(learn, skylines=skylines), advance=advance)
             scores += [score_budget(trace, samples, plan, advance=advance) for samples in budgets]
     return scores
 

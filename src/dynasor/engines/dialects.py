@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dynasor.engines.priorities import SGLANG_CHECK, VLLM_CHECK, PriorityCheck
 from dynasor.engines.rendering import Renderer, render_by_template, render_by_tokens
 from dynasor.models.formats import END_THINK
 
@@ -28,6 +29,8 @@ class Dialect:
     """How to get a conversation as raw text; None: it cannot be had."""
     priority_sign: int | None = None
     """What a priority, smaller first, is multiplied by for this engine; None: it has no priorities."""
+    priority_check: PriorityCheck | None = None
+    """How the engine tells whether it takes them."""
     routing_header: str | None = None
     """The header that tells which requests belong together, for routers between us and the engine."""
     thinking_end: str | None = None
@@ -41,12 +44,14 @@ DIALECTS: Mapping[str, Dialect] = {
         raw_body={"add_special_tokens": False},
         renderer=render_by_tokens,
         priority_sign=1,
+        priority_check=VLLM_CHECK,
         routing_header="X-Session-ID",
     ),
     "sglang": Dialect(
         stream_options={"continuous_usage_stats": True},
         renderer=render_by_tokens,
         priority_sign=-1,
+        priority_check=SGLANG_CHECK,
         routing_header="X-SMG-Routing-Key",
     ),
     "llamacpp": Dialect(

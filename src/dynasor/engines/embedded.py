@@ -158,6 +158,10 @@ class EmbeddedEngine:
         async with self._obituary_for_errors():
             return await client.end_thinking(request_id)
 
+    async def why_priorities_are_ignored(self) -> str | None:
+        """llama.cpp has no priorities; see ``TakesPriorities``."""
+        return await self._entered().why_priorities_are_ignored()
+
     @asynccontextmanager
     async def forward(self, path: str, body: bytes) -> AsyncIterator[Forwarded]:
         """Post a request that somebody else wrote; see ``Forwards``."""
@@ -167,13 +171,23 @@ class EmbeddedEngine:
 
     @asynccontextmanager
     async def _obituary_for_errors(self) -> AsyncIterator[None]:
-        """Tell of the child's end where that is what is behind an error."""
+        """Tell of the child's end where that is what is behind an error.
+
+        By then another request may have started a new child and left the client to this one, which is an InputError
+        to whoever still uses it.
+        """
+        child = self._child
+        assert child is not None, "there is a client, so there was a child"
         try:
             yield
         except (EngineFailed, EngineUnreachable) as error:
-            if await self._is_dead():
-                raise EngineUnreachable(f"the embedded engine has ended: {self._obituary()}") from error
-            raise
+            if not await self._is_dead(child):
+                raise
+            raise EngineUnreachable(f"the embedded engine has ended: {self._obituary(child)}") from error
+        except InputError as error:
+            if child.returncode is None:
+                raise
+            raise EngineUnreachable(f"the embedded engine has ended: {self._obituary(child)}") from error
 
     def _entered(self) -> OpenAIEngine:
         if self._client is None:
@@ -201,8 +215,8 @@ class EmbeddedEngine:
         try:
             return str(json.loads(line)["address"])
         except (ValueError, LookupError):
-            await self._is_dead()
-            raise EngineFailed(f"llama.cpp cannot serve {self._model_path}: {self._obituary()}") from None
+            await self._is_dead(self._child)
+            raise EngineFailed(f"llama.cpp cannot serve {self._model_path}: {self._obituary(self._child)}") from None
 
     async def _listen(self, stderr: asyncio.StreamReader) -> None:
         """Keep the child's last lines; an unread pipe would block it."""
@@ -210,19 +224,19 @@ class EmbeddedEngine:
             if words := line.decode(errors="replace").strip():
                 self._last_words.append(words)
 
-    async def _is_dead(self) -> bool:
-        """Whether the child has ended, or does so within a moment."""
-        assert self._child is not None and self._listening is not None
+    async def _is_dead(self, child: asyncio.subprocess.Process) -> bool:
+        """Whether it has ended, or does so within a moment."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DYING_GRACE_S):
-                await self._child.wait()
-                await asyncio.shield(self._listening)
-        return self._child.returncode is not None
+                await child.wait()
+                if child is self._child and self._listening is not None:
+                    await asyncio.shield(self._listening)
+        return child.returncode is not None
 
-    def _obituary(self) -> str:
-        code = self._child.returncode if self._child is not None else None
+    def _obituary(self, child: asyncio.subprocess.Process) -> str:
+        code = child.returncode
         how = "still running" if code is None else f"signal {-code}" if code < 0 else f"exit status {code}"
-        return how + self._words()
+        return how + (self._words() if child is self._child else "; it was started again since")
 
     def _words(self) -> str:
         return "; its last words:\n" + "\n".join(self._last_words) if self._last_words else "; it said nothing"

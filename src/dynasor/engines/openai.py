@@ -196,6 +196,21 @@ class OpenAIEngine:
             raise InputError(f"{self!r} was left; its connections are closed")
         return self._session
 
+    async def why_priorities_are_ignored(self) -> str | None:
+        """Why the engine may pass over the priorities of requests; see ``TakesPriorities``."""
+        check = self._dialect.priority_check
+        if check is None:
+            return f"engines of kind {self.info.kind!r} have none"
+        outcome = await self._try("GET", f"{self._address.server}/{check.path}", None)
+        if isinstance(outcome, Failure):
+            if outcome.status in NO_SUCH_CALL:
+                return check.read(None)
+            raise outcome.error
+        try:
+            return check.read(orjson.loads(await self._whole(outcome)))
+        except orjson.JSONDecodeError:
+            return check.read(None)
+
     async def _ask(self, url: str, body: JSON) -> Any:
         """The JSON that a call without a stream answers with.
 

@@ -28,6 +28,10 @@ class Ballot:
     num_tokens: int
     is_final: bool
 
+    @classmethod
+    def of_probe(cls, probe: Probe) -> Ballot:
+        return cls(probe.answer, probe.text.strip(), probe.num_tokens, is_final=False)
+
 
 @dataclass(frozen=True, slots=True)
 class SelfConsistencyOverChains:
@@ -54,19 +58,27 @@ class SelfConsistencyOverChains:
     async def execute(self, session: Session) -> Answer:
         chain = self.chain or ChainOfThought(effort=self.effort)
         ballots: dict[int, Ballot] = {}
+        guesses: dict[int, Ballot] = {}
         numbers = itertools.count()
+
+        def report() -> None:
+            """Before there is a vote, the best answer is what most chains would say now, sure or not."""
+            votes = count(session, ballots)
+            best = votes if votes.leader else count(session, guesses)
+            chains.observe(votes.certaindex, best.leading_answer, best.leading_solution, votes.branches)
 
         async def think(unit: Session) -> tuple[int, Answer]:
             number = next(numbers)
 
             def heard(certaindex: Certaindex, probe: Probe) -> bool:
-                before = ballots.get(number)
+                before, guess = ballots.get(number), Ballot.of_probe(probe)
+                guesses[number] = guess
                 if certaindex.signals[AGREEMENT] < self.votes_from:
                     ballots.pop(number, None)
                 elif probe.is_sure:
-                    ballots[number] = Ballot(probe.answer, probe.text.strip(), probe.num_tokens, is_final=False)
-                if vote_of(before) != vote_of(ballots.get(number)):
-                    count(session, ballots).report(chains)
+                    ballots[number] = guess
+                if vote_of(before) != vote_of(ballots.get(number)) or not any(map(vote_of, ballots.values())):
+                    report()
                 return number in ballots
 
             return number, await chain.think_aloud(unit.inner(None, 1), heard)
@@ -75,7 +87,7 @@ class SelfConsistencyOverChains:
             async for number, answer in chains:
                 read = None if answer.text is None else await session.read_as_answer(answer.text)
                 ballots[number] = Ballot(read, answer.solution, answer.branches[0].num_tokens, is_final=True)
-                count(session, ballots).report(chains)
+                report()
             return count(session, ballots).answer()  # before those that still think are ended
 
 

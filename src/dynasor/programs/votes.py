@@ -129,13 +129,18 @@ class Votes:
         return Certaindex(settled, signals, self.counts)
 
     @property
+    def branches(self) -> tuple[Branch, ...]:
+        """All samples, in the order they were added."""
+        return tuple(self._branches)
+
+    @property
     def leading_solution(self) -> str:
         """The chain that shows the leading answer best."""
         return self.leader.solution if self.leader else ""
 
     def report(self, observer: Observer) -> None:
         """Tell how settled the count is, with the answer it would give now."""
-        observer.observe(self.certaindex, self.leading_answer, self.leading_solution, self._branches)
+        observer.observe(self.certaindex, self.leading_answer, self.leading_solution, self.branches)
 
     def answer(self) -> Answer:
         """The leading answer with the chain that shows it best."""
@@ -143,7 +148,7 @@ class Votes:
             text=self.leading_answer,
             solution=self.leading_solution,
             certaindex=self.certaindex,
-            branches=tuple(self._branches),
+            branches=self.branches,
         )
 
     def _rank(self, group: Group) -> float:

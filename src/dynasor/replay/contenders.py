@@ -37,5 +37,6 @@ def make_contenders(texts: Sequence[str], **options: float | int | None) -> list
     for option in given:
         if option not in known:
             takes = ", ".join(sorted(known)) or "no options"
-            raise InputError(f"{option} means nothing to {', '.join(texts)}; together they take {takes}")
+            named = ", ".join(texts) or "what is calibrated"
+            raise InputError(f"{option} means nothing to {named}; together they take {takes}")
     return list(contenders.values())

@@ -19,11 +19,11 @@ from dynasor.scheduling import Allocator
 from dynasor.scheduling.known_rules import Length
 from dynasor.vocabulary import JSON
 
-Calibrate = Callable[[Sequence[RecordedQuestion], int, float], Contender]
-"""(questions without marks, cap, target agreement) -> the allocator learned from them, with the prior of its votes."""
+Calibrate = Callable[[Sequence[RecordedQuestion], int, float], Sequence[Contender]]
+"""(questions without marks, cap, target agreement) -> the allocators learned from them, with the votes' prior."""
 
 CALIBRATED = "agreement"
-"""The allocator that calibration is for, and what its result is called; with its defaults it stands beside that."""
+"""The allocator that is always calibrated, and what its result is called; with its defaults it stands beside that."""
 UNCALIBRATED = "agreement:uncalibrated"
 
 
@@ -81,6 +81,7 @@ class Score:
     trace: Trace
     contender: Contender
     plan: Plan
+    is_calibrated: bool = False
     tallies: list[Tally] = field(default_factory=list)
     baselines: list[Baseline] = field(default_factory=list)
 
@@ -95,7 +96,7 @@ class Score:
         return {
             "trace": self.trace.name,
             "allocator": self.contender.name,
-            "calibrated": self.plan.calibrate_on is not None and self.contender.name == CALIBRATED,
+            "calibrated": self.is_calibrated,
             "questions": self.tallies[0].questions,
             "marked_questions": self.baselines[0].marked,
             "max_samples": self.plan.max_samples,
@@ -132,8 +133,8 @@ def score(
     calibrate: Calibrate | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Score]:
-    """Replay ``trace`` with every contender and, if the plan says so, with what ``calibrate`` learns: that is
-    ``agreement`` then, and with its defaults it is ``agreement:uncalibrated``.
+    """Replay ``trace`` with every contender and, if the plan says so, before them with what ``calibrate`` learns: where
+    that is called ``agreement``, the one with its defaults is ``agreement:uncalibrated``.
 
     ``advance`` is called after every question of every shuffle. Raises InputError where the plan and the trace
     do not fit.
@@ -149,12 +150,12 @@ def score(
     scores: dict[str, Score] = {}
     for number in range(plan.shuffles):
         questions = shuffled(trace.questions, plan.seed, number)
-        running = list(contenders)
+        learned: Sequence[Contender] = ()
         if plan.calibrate_on is not None:
-            questions, calibrated = _learn(calibrate, trace, questions, plan, number)
-            running.insert(0, calibrated)
+            questions, learned = _learn(calibrate, trace, questions, plan, number)
+        running = [*learned, *contenders]
         for contender in running:
-            scores.setdefault(contender.name, Score(trace, contender, plan))
+            scores.setdefault(contender.name, Score(trace, contender, plan, contender in learned))
         baseline, tallies = _replay_all(trace, questions, running, plan.max_samples, advance)
         for name, tally in tallies.items():
             scores[name].tallies.append(tally)
@@ -177,7 +178,7 @@ def shuffled(questions: Sequence[RecordedQuestion], seed: int, number: int) -> l
 
 def _learn(
     calibrate: Calibrate | None, trace: Trace, questions: Sequence[RecordedQuestion], plan: Plan, number: int
-) -> tuple[list[RecordedQuestion], Contender]:
+) -> tuple[list[RecordedQuestion], Sequence[Contender]]:
     """A random part of ``questions`` to score, and what was learned from the others without their marks."""
     if calibrate is None:
         raise InputError("calibrate_on is not available here")
@@ -186,8 +187,7 @@ def _learn(
     order = random.Random(f"{plan.seed}-{number}").sample(questions, len(questions))
     cut = plan.num_scored(len(questions))
     unmarked = [question.without_marks() for question in order[cut:]]
-    learned = calibrate(unmarked, plan.max_samples, plan.target_agreement)
-    return order[:cut], replace(learned, name=CALIBRATED)
+    return order[:cut], calibrate(unmarked, plan.max_samples, plan.target_agreement)
 
 
 def _replay_all(

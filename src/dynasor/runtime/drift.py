@@ -14,7 +14,7 @@ from dynasor.certainty.bounds import binomial_at_most
 from dynasor.errors import InputError
 from dynasor.events import CertaindexMeasured, DriftSuspected, Event, Listener
 from dynasor.profile import Profile
-from dynasor.vocabulary import Answer, Spending
+from dynasor.vocabulary import Allocation, Answer, Certaindex, Spending
 
 SURPRISE = 0.01
 """It is drift if so many changed answers, or more, would come about with less than this probability."""
@@ -60,16 +60,25 @@ class DriftWatch:
 
 
 class Audit:
-    """A listener to one program that runs to its cap: what would the rule have answered?"""
+    """A listener to one program that runs to its cap: what would the rule have answered?
+
+    It keeps the rule's own count of units granted, for what a rule says may depend on what it granted before.
+    """
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
+        self._granted = self._decide(Spending(0, 0, profile.max_samples), None).units
         self._has_stopped = False
         self.answer: str | None = None
 
     def hear(self, event: Event) -> None:
         if isinstance(event, CertaindexMeasured) and not self._has_stopped:
-            spending = Spending(event.finished, 0, self._profile.max_samples)
+            open_units = max(0, self._granted - event.finished)
+            spending = Spending(event.finished, open_units, self._profile.max_samples)
             self.answer = event.answer
-            allocation = self._profile.allocator.decide(spending, event.certaindex)
+            allocation = self._decide(spending, event.certaindex)
+            self._granted = spending.granted + allocation.units
             self._has_stopped = allocation.stop_reason is not None
+
+    def _decide(self, spending: Spending, certaindex: Certaindex | None) -> Allocation:
+        return self._profile.allocator.decide(spending, certaindex)

@@ -3,6 +3,9 @@
 A replica that fails is taken out. After a pause, which doubles with every failure in a row, it is on trial: it gets one
 request at a time, and with the first token that comes it is in again. So nothing but the programs' own requests tells
 how it is; one that meets a replica still broken goes elsewhere, as the others did before it.
+
+An engine that cannot be reached, or is silent for too long, has failed. One that answers with an error may have met a
+question that nobody can answer: it has failed when ``MANY_ERRORS`` programs met one, and none got anything between.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from dynasor.runtime.dispatcher import Dispatcher
 from dynasor.runtime.pace import Pace
 from dynasor.vocabulary import Delta, Message, ReplicaState
 
+MANY_ERRORS = 3
 REPLICA_FAULTS = (EngineUnreachable, EngineTimeout, EngineFailed)
 """Errors that may be the replica's fault. Others are the request's, and would come back on every replica."""
 
@@ -30,7 +34,8 @@ class Recovery:
     Args:
         max_tries: how often a request is tried, on all replicas together, before its program fails.
         patience_s: how long a request waits for a replica while none is in, before its program fails.
-        first_pause_s: how long a replica stays out after its first failure.
+        first_pause_s: how long a replica stays out after its first failure, and how long a request waits that has met
+            an error on every replica that is in.
         longest_pause_s: what that doubles up to.
         look_s: how often it is looked whether one of several replicas writes far slower than it did, and than the
             others do. Its requests go elsewhere then. (One that has not begun to write is not slow: it may be reading
@@ -54,6 +59,13 @@ class Recovery:
         if not self.longest_pause_s >= self.first_pause_s:
             raise InputError(f"longest_pause_s is {self.longest_pause_s}; at least first_pause_s was expected")
 
+    def pause_s(self, num_failures: int) -> float:
+        """How long to leave alone what has failed so often in a row."""
+        return min(self.longest_pause_s, self.first_pause_s * 2.0 ** min(num_failures - 1, 32))
+
+
+DEFAULT_RECOVERY = Recovery()
+
 
 @dataclass(slots=True, eq=False)
 class Replica:
@@ -66,7 +78,10 @@ class Replica:
     """How often it was taken out: what began in an earlier spell tells nothing about how it is now."""
     error: EngineError | None = None
     """Why it was taken out last."""
-    pause_s: float = 0.0
+    num_failures: int = 0
+    """How often it was taken out since it last brought something."""
+    errors_met: set[str] = field(default_factory=set)
+    """Programs that met an error of its since it last brought something."""
     visits: set[Visit] = field(default_factory=set, repr=False)
     """What runs there now."""
 
@@ -81,11 +96,14 @@ class Visit:
     """A request on a replica, from the start of its turn there to its end, wherever it goes then."""
 
     replica: Replica
+    program_id: str
     spell: int
     started_time: float
     is_beside: bool = False
     may_leave: Callable[[], bool] = lambda: False
     """Whether the request can go on elsewhere without loss."""
+    is_watched: bool = False
+    """Whether it may be interrupted."""
     num_tokens: int = 0
     """Written there so far."""
     looked_at: int | None = None
@@ -112,6 +130,8 @@ class Visit:
         """
         if self.error is not None:
             raise self.error
+        if not self.is_watched:
+            return await anext(deltas)
         self.limit = asyncio.timeout(None)
         try:
             async with self.limit:
@@ -164,10 +184,22 @@ class Replicas:
     def has_one_in(self) -> bool:
         return any(replica.state is ReplicaState.IN for replica in self)
 
-    def begin(self, name: str, *, is_beside: bool = False, may_leave: Callable[[], bool] = lambda: False) -> Visit:
+    def has_other_than(self, names: frozenset[str]) -> bool:
+        """Whether a replica is in that is not one of these."""
+        return any(replica.state is ReplicaState.IN and replica.name not in names for replica in self)
+
+    def begin(
+        self,
+        name: str,
+        program_id: str,
+        *,
+        is_beside: bool = False,
+        may_leave: Callable[[], bool] = lambda: False,
+    ) -> Visit:
         """A request starts on the replica of this name, as the dispatcher said."""
         replica = self._replicas[name]
-        visit = Visit(replica, replica.spell, asyncio.get_running_loop().time(), is_beside, may_leave)
+        now = asyncio.get_running_loop().time()
+        visit = Visit(replica, program_id, replica.spell, now, is_beside, may_leave, is_watched=len(self) > 1)
         replica.visits.add(visit)
         if len(self) > 1 and self._next_look is None:
             self._look_later()
@@ -180,8 +212,9 @@ class Replicas:
         """It has brought something, ``num_tokens`` by now: a replica that is on trial is in again."""
         visit.num_tokens = num_tokens
         replica = visit.replica
+        replica.errors_met.clear()
         if replica.state is ReplicaState.TRIAL and visit.spell == replica.spell:
-            replica.pause_s = 0.0
+            replica.num_failures = 0
             self._change(replica, ReplicaState.IN)
             self._dispatcher.set_capacity(replica.name, self._capacity)
             self._limit_waits()
@@ -189,18 +222,21 @@ class Replicas:
     def failed(self, visit: Visit, error: EngineError) -> None:
         """It has failed: its replica is taken out, unless that was done since, or ``error`` is no fault of its."""
         replica = visit.replica
-        if visit.spell == replica.spell and replica.state is not ReplicaState.OUT and isinstance(error, REPLICA_FAULTS):
+        if visit.spell != replica.spell or replica.state is ReplicaState.OUT or not isinstance(error, REPLICA_FAULTS):
+            return
+        is_news = visit.program_id not in replica.errors_met
+        replica.errors_met.add(visit.program_id)
+        if not isinstance(error, EngineFailed) or (is_news and len(replica.errors_met) >= MANY_ERRORS):
             self._take_out(replica, error)
 
     def _take_out(self, replica: Replica, error: EngineError) -> None:
-        recovery = self.recovery
         replica.spell += 1
+        replica.num_failures += 1
         replica.error = error
-        replica.pause_s = min(recovery.longest_pause_s, max(recovery.first_pause_s, 2 * replica.pause_s))
         had_one_in = self.has_one_in
         self._change(replica, ReplicaState.OUT)
         self._dispatcher.remove_replica(replica.name)
-        asyncio.get_running_loop().call_later(replica.pause_s, self._try_out, replica)
+        asyncio.get_running_loop().call_later(self.recovery.pause_s(replica.num_failures), self._try_out, replica)
         if had_one_in:
             self._limit_waits()
 
@@ -270,7 +306,7 @@ class Replicas:
         errors = "; ".join(dict.fromkeys(str(replica.error) for replica in self if replica.error is not None))
         return EngineUnreachable(f"no replica answers for {self.recovery.patience_s:g} s: {errors}")
 
-    async def render(self, messages: tuple[Message, ...], *, thinking: bool | None = None) -> str:
+    async def render(self, program_id: str, messages: tuple[Message, ...], *, thinking: bool | None = None) -> str:
         """A conversation as the raw text that the model continues, from whichever replica: all have the same model.
 
         Raises:
@@ -278,7 +314,7 @@ class Replicas:
         """
         error: EngineError | None = None
         for replica in sorted(self, key=lambda replica: list(ReplicaState).index(replica.state)):
-            visit = self.begin(replica.name, is_beside=True)
+            visit = self.begin(replica.name, program_id, is_beside=True)
             try:
                 return await replica.engine.render(messages, thinking=thinking)
             except REPLICA_FAULTS as fault:

@@ -121,7 +121,9 @@ class RequestStream:
         )
         async with session.replicas.patience(self._first_submitted_time):
             name = await self._turn.enter_async_context(turn)
-        self._visit = session.replicas.begin(name, is_beside=self._is_beside, may_leave=self._may_leave)
+        self._visit = session.replicas.begin(
+            name, session.program_id, is_beside=self._is_beside, may_leave=self._may_leave
+        )
         self._replica_name = name
         self._num_tries += 1
         session.account.request_starts(self._visit.started_time)
@@ -158,6 +160,8 @@ class RequestStream:
         )
         await self._leave_turn()
         self._failed_on |= {self._replica_name}
+        if session.replicas.has_one_in and not session.replicas.has_other_than(self._failed_on):
+            await asyncio.sleep(session.replicas.recovery.pause_s(self._num_tries))
         await self._take_turn()
 
     @property
@@ -189,7 +193,9 @@ class RequestStream:
             prompt = request.prompt
         else:
             try:
-                prompt = await self._session.replicas.render(request.prompt, thinking=request.sampling.thinking)
+                prompt = await self._session.replicas.render(
+                    request.program_id, request.prompt, thinking=request.sampling.thinking
+                )
             except EngineCannot as cannot:
                 if self._is_read_at_end:
                     return self._from_the_beginning()

@@ -25,7 +25,7 @@ from dynasor.events import (
 from dynasor.programs import Program
 from dynasor.runtime.dispatcher import Dispatcher, Place
 from dynasor.runtime.drift import Audit, DriftWatch
-from dynasor.runtime.replicas import Recovery, Replica, Replicas
+from dynasor.runtime.replicas import DEFAULT_RECOVERY, Recovery, Replica, Replicas
 from dynasor.runtime.request_stream import now
 from dynasor.runtime.run import ProgramRun, ProgramState, ProgramStatus, engine_error_in
 from dynasor.runtime.session import ProgramSession, seed_of
@@ -59,9 +59,6 @@ class Options:
             raise InputError(f"max_samples is {self.max_samples}; at least 1 was expected")
         if self.deadline_s is not None and not self.deadline_s > 0:
             raise InputError(f"deadline_s is {self.deadline_s}; a number of seconds above 0 was expected")
-
-
-DEFAULT_RECOVERY = Recovery()
 
 
 class Runtime:
@@ -172,7 +169,7 @@ class Runtime:
             request_id = f"{program_id}-0"
             try:
                 async with relay.limited(), self.dispatcher.turn(place, request_id) as name:
-                    visit = self.replicas.begin(name)
+                    visit = self.replicas.begin(name, program_id)
                     relay.started_time = visit.started_time
                     queue_s = visit.started_time - arrival_time
                     listener(RequestStarted(program_id, request_id, RequestKind.MAIN, name, queue_s))

@@ -264,7 +264,7 @@ class ProgramSession:
 
     async def render(self, *, thinking: bool | None = None) -> str:
         wanted = self.sampling.thinking if thinking is None else thinking
-        return await self.replicas.render(self.question.messages, thinking=wanted)
+        return await self.replicas.render(self.program_id, self.question.messages, thinking=wanted)
 
     async def read_answer(self, completion: Completion) -> ReadAnswer | None:
         if completion.finish_reason is FinishReason.LENGTH:

@@ -15,6 +15,7 @@ from dynasor.scheduling.expectation import UnitTokens, expected_tokens, expected
 from dynasor.scheduling.policies import POLICIES, Policy
 from dynasor.scheduling.presets import PRESETS, Preset, preset
 from dynasor.scheduling.scheduler import Scheduler, WaitingProgram
+from dynasor.scheduling.skyline import Curve, Skyline
 from dynasor.scheduling.ticket import ProgramEntry, Start, Ticket
 
 __all__ = [
@@ -28,11 +29,13 @@ __all__ = [
     "BudgetKeeper",
     "BudgetUnit",
     "BudgetedProgram",
+    "Curve",
     "Fixed",
     "Policy",
     "Preset",
     "ProgramEntry",
     "Scheduler",
+    "Skyline",
     "Start",
     "Threshold",
     "Ticket",

@@ -243,6 +243,9 @@ ALLOCATORS: Mapping[str, Callable[..., Allocator]] = {
 }
 """What ``--allocator`` may name; the parameters are its options."""
 
+LEARNED = "skyline"
+"""The allocator that a profile alone can hold (see ``scheduling.skyline``)."""
+
 
 def make_allocator(text: str, **options: float | int | None) -> Allocator:
     """The allocator that ``text`` names, ``agreement`` or with options inline ``agreement:max_change=0.05``, with
@@ -251,6 +254,11 @@ def make_allocator(text: str, **options: float | int | None) -> Allocator:
     InputError for an allocator that does not exist, an option it does not have, and one that is missing.
     """
     name, _, inline = text.partition(":")
+    if name == LEARNED:
+        raise InputError(
+            f"the allocator {name} is learned from recorded samples: run `dynasor calibrate --rule {name}`, then use "
+            "--profile; `dynasor replay` learns it with --calibrate-on"
+        )
     if name not in ALLOCATORS:
         raise InputError(f"there is no allocator {name!r}; choose {', '.join(ALLOCATORS)}")
     known = parameters_of(ALLOCATORS[name])
