@@ -58,7 +58,7 @@ class ProgramBranches(Generic[Result]):
         self._unread = 0
         self._units: set[Unit] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        """In the order in which they began, in which they are cancelled too: a set would have another one every time."""
+        """In the order in which they began, in which they are cancelled, too: the same in every run."""
         self._group = asyncio.TaskGroup()
 
     @property

@@ -1,7 +1,8 @@
 """Where simulated completions come from: samples that were recorded, or a population of questions fitted to some.
 
-A sample is drawn by the seed of its request, which depends on the run's seed, the question and the sample's place in the
-program. So a program gets the same samples under every policy and allocator, and what differs is what they made of them.
+A sample is drawn by the seed of its request, which depends on the run's seed, the question and the sample's place in
+the program. So a program gets the same samples under every policy and allocator, and what differs is what they made of
+them.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class RecordedQuestions:
         length of samples either, all have ``mean_tokens``."""
         if prompt_tokens < 1:
             raise InputError(f"prompt_tokens is {prompt_tokens}; at least 1 was expected")
-        lengths = LENGTHS.get(trace.token_counts) or f"{mean_tokens:g} tokens each (not recorded)"
+        lengths = LENGTHS.get(trace.token_counts or "") or f"{mean_tokens:g} tokens each (not recorded)"
         questions = tuple(_recorded(each, prompt_tokens, trace.token_counts, mean_tokens) for each in trace.questions)
         return cls(trace.name, lengths, questions)
 
@@ -215,7 +216,9 @@ class Population:
                 raise InputError(f"{name} is {getattr(self, name)}; a number above 0 was expected")
         for name in ("unanswered_share", "wrong_ratio"):
             if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; a number from 0 up to, not including, 1 was expected")
+                raise InputError(
+                    f"{name} is {getattr(self, name)}; a number from 0 up to, not including, 1 was expected"
+                )
         for name in ("spread_between", "spread_within"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; a number from 0 up was expected")

@@ -1,8 +1,8 @@
 """Continuous batching as vLLM and SGLang do it, in simulated time. Pure: ``now`` is an argument.
 
 Every iteration, each running sequence writes one token; what is left of ``max_prefill`` reads prompts of sequences that
-were admitted, first come, first served, and whoever's prompt is read writes a first token in that iteration. When the KV
-cache is full, the sequence that was admitted last gives its place away and reads everything again later.
+were admitted, first come, first served, and whoever's prompt is read writes a first token in that iteration. When the
+KV cache is full, the sequence that was admitted last gives its place away and reads everything again later.
 
 While nothing changes, iterations are not gone through one by one: a *span* is as many of them as there are until a
 sequence has something to tell, the cache is full, or a prompt is read. A sequence knows the iteration at which it was
@@ -301,7 +301,9 @@ class Batch:
 
     def _iterations_ahead(self) -> int:
         """Until a sequence has something to tell or the cache is full."""
-        while self._next_tells and (self._next_tells[0][2].began_at is None or self._next_tells[0][2].left_with is not None):
+        while self._next_tells and (
+            self._next_tells[0][2].began_at is None or self._next_tells[0][2].left_with is not None
+        ):
             heapq.heappop(self._next_tells)
         until_told = self._next_tells[0][0] - self._iteration
         return max(1, min(until_told, self.memory.room // self.num_running))

@@ -1,8 +1,8 @@
 """An event loop whose clock jumps: instead of waiting for the next timer, it is at once as late as that.
 
-Everything that asyncio code knows of time comes from its loop: ``sleep``, ``timeout``, ``call_at``. So code that reads no
-other clock runs here as it does on a real loop, in the same order, only without the waiting. What waits for the world
-outside (a socket, a process, a thread) could never come here at a definite time, so it is refused.
+Everything that asyncio code knows of time comes from its loop: ``sleep``, ``timeout``, ``call_at``. So code that reads
+no other clock runs here as it does on a real loop, in the same order, only without the waiting. What waits for the
+world outside (a socket, a process, a thread) could never come here at a definite time, so it is refused.
 
 A run is the same every time, to the last event: ready callbacks run in the order in which they became ready, timers
 in the order of their times, and those of one time in an order that depends on nothing but how they were set.
@@ -11,6 +11,7 @@ in the order of their times, and those of one time in an order that depends on n
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Never, TypeVar
@@ -18,6 +19,9 @@ from typing import Any, Never, TypeVar
 from dynasor.errors import SimulationFault
 
 Result = TypeVar("Result")
+RESOLUTION_S = 1e-9
+"""Timers so close to each other go off together, as on a real clock; late in a long run, those that numbers cannot tell
+apart."""
 NO_FILES: Mapping[Any, selectors.SelectorKey] = {}
 
 
@@ -40,7 +44,9 @@ class JumpingSelector(selectors.BaseSelector):
                 self.call_soon(callback)
             return []
         if timeout is None:
-            raise SimulationFault(f"at {self.now:g} s everything waits and no timer is set: nothing can happen any more")
+            raise SimulationFault(
+                f"at {self.now:g} s everything waits and no timer is set: nothing can happen any more"
+            )
         if timeout > 0:
             due = self.due()
             later = self.now + timeout
@@ -83,12 +89,22 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Call it when all that happens at this time has happened, before the clock moves on."""
         self._jumping.at_rest.append(callback)
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Never:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Never:  # type: ignore[override]
         raise SimulationFault(f"no thread can be waited for on a virtual clock, as for {func!r}")
+
+    async def subprocess_exec(self, *args: Any, **options: Any) -> Never:
+        raise SimulationFault(f"no process can be waited for on a virtual clock, as for {args[1:]!r}")
+
+    async def subprocess_shell(self, *args: Any, **options: Any) -> Never:
+        raise SimulationFault(f"no process can be waited for on a virtual clock, as for {args[1:]!r}")
 
     def _next_due(self) -> float | None:
         timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
-        return timers[0].when() if timers else None
+        if not timers:
+            return None
+        when = timers[0].when()
+        self._clock_resolution = max(RESOLUTION_S, 2 * math.ulp(when))
+        return when
 
 
 def at_rest(callback: Callable[[], None]) -> None:

@@ -37,9 +37,13 @@ class CostModel:
     def __post_init__(self) -> None:
         for each in fields(self):
             if not 0 <= getattr(self, each.name) < math.inf:
-                raise InputError(f"{each.name} is {getattr(self, each.name)}; a number of seconds from 0 up was expected")
+                raise InputError(
+                    f"{each.name} is {getattr(self, each.name)}; a number of seconds from 0 up was expected"
+                )
         if not self.iteration_s(1, 0, 0) > 0:
-            raise InputError(f"{self} lets an iteration take no time; overhead_s, weights_s, token_s or sequence_s above 0 was expected")
+            raise InputError(
+                "an iteration takes no time; overhead_s, weights_s, token_s or sequence_s above 0 was expected"
+            )
 
     def iteration_s(self, running: int, context: float, prefill: int) -> float:
         """One iteration."""

@@ -116,7 +116,8 @@ class SimulatedEngine:
 
     async def _next(self, sequence: Sequence) -> int:
         """How many tokens are written when there is something to tell."""
-        told = self._told[sequence] = asyncio.get_running_loop().create_future()
+        told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._told[sequence] = told
         return await told
 
     def _abort(self, sequence: Sequence) -> int:

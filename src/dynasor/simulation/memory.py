@@ -31,8 +31,8 @@ class Prefix:
 
 
 class KVMemory:
-    """Counts tokens: ``held`` by running sequences for themselves, ``shared`` ones of prefixes in use, and ``idle`` ones
-    of prefixes that nobody uses now, which give way, the longest unused first."""
+    """Counts tokens: ``held`` by running sequences for themselves, ``shared`` ones of prefixes in use, and ``idle``
+    ones of prefixes that nobody uses now, which give way, the longest unused first."""
 
     def __init__(self, capacity: int, *, keeps_prefixes: bool = True) -> None:
         self.capacity = capacity

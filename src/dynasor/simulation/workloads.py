@@ -45,8 +45,8 @@ class Poisson:
 
 @dataclass(frozen=True, slots=True)
 class Bursty:
-    """The same rate, in bursts: gaps follow a gamma law whose standard deviation is ``burstiness`` times their mean. With 1
-    that is Poisson; above, most come right after another, and then none for long."""
+    """The same rate, in bursts: gaps follow a gamma law whose standard deviation is ``burstiness`` times their mean.
+    With 1 that is Poisson; above, most come right after another, and then none for long."""
 
     rate: float
     burstiness: float = 4.0
@@ -70,6 +70,9 @@ class RecordedTimes:
 
     times: tuple[float, ...]
 
+    def __repr__(self) -> str:
+        return f"{len(self.times)} recorded times"
+
     def __call__(self, rng: random.Random) -> Iterator[float]:
         return iter(self.times)
 
@@ -84,7 +87,9 @@ class RecordedTimes:
             if line.strip():
                 times.append(_time_in(line, f"{path}:{number}"))
                 if len(times) > 1 and times[-1] < times[-2]:
-                    raise InputError(f"{path}:{number}: {times[-1]:g} s is before the line above; times in order were expected")
+                    raise InputError(
+                        f"{path}:{number}: {times[-1]:g} s is earlier than the line above; order was expected"
+                    )
         if not times:
             raise InputError(f"{path}: the file has no arrivals")
         return cls(tuple(time - times[0] for time in times))
@@ -142,6 +147,7 @@ class Stream:
             raise InputError(f"stream {self.name!r} has deadlines and no slo_s that says when; give one")
 
     def make_program(self) -> Program:
+        """One for all arrivals: a program keeps nothing between its runs."""
         return make_program(self.program, settings=self.settings)
 
 
@@ -167,7 +173,7 @@ def arrivals(streams: Sequence[Stream], num_programs: int, seed: int) -> Iterato
         raise InputError(f"the number of programs is {num_programs}; at least 1 was expected")
     names = [stream.name for stream in streams]
     if len(set(names)) != len(names) or not names:
-        raise InputError(f"the streams are called {', '.join(names) or 'nothing'}; one or more names, each once, were expected")
+        raise InputError(f"the streams are called {names}; one or more names, each once, were expected")
     drawn = (_arrivals_of(stream, f"{seed}-{stream.name}") for stream in streams)
     merged = heapq.merge(*drawn, key=lambda arrival: arrival.due_s)
     for number, arrival in zip(range(num_programs), merged, strict=False):
@@ -190,7 +196,7 @@ def describe(stream: Stream) -> JSON:
     """A stream in a report."""
     return {
         "name": stream.name,
-        "times": f"{len(stream.times.times)} recorded" if isinstance(stream.times, RecordedTimes) else repr(stream.times),
+        "times": repr(stream.times),
         "questions": stream.questions.name,
         "lengths": stream.questions.lengths,
         "program": stream.program,
