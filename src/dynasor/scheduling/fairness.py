@@ -2,9 +2,9 @@
 
 Start-time fair queueing (Goyal, Vin and Cheng, 1996) over tokens: every tenant has a tag, the tokens served to it over
 its weight, and the one with the smallest goes next. A request is charged when it starts, with what requests take on
-average, and its tag is set right when it is over. The class has a clock, the tag of the tenant served last; who comes back
-from being idle gets at least that as its tag. So a tenant saves no credit while it asks for nothing, and what one does
-not use, the others get. Each class is fair by itself: what a tenant gets in one does not count in another.
+average, and its tag is set right when it is over. The class has a clock, the tag of the tenant served last; who comes
+back from being idle gets at least that as its tag. So a tenant saves no credit while it asks for nothing, and what one
+does not use, the others get. Each class is fair by itself: what a tenant gets in one does not count in another.
 
 Without fairness there is one tenant, and the same code.
 """
