@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 TRAINING := .venv-training
 VLLM := .venv-vllm
+PEERS := .venv-peers
+LOAD_TOOL := .venv-load-tool
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check format test-vllm demo-vllm model card clean
+.PHONY: help setup demo test check format test-vllm test-peers demo-vllm model card clean
 
 help:
 	@echo "make demo       set up, then run the main job on the embedded model (summary in build/demo)"
@@ -15,6 +17,7 @@ help:
 	@echo "make check      formatting, lint, types, import contracts"
 	@echo "make format     let ruff format and fix"
 	@echo "make test-vllm  install vLLM for CPU into an environment of its own, run the engine tests on it"
+	@echo "make test-peers install aiperf, a public load tool, into an environment of its own, run it against the server"
 	@echo "make demo-vllm  the main job on real vLLM, its token counter held against ours"
 	@echo "make model      train the embedded model from nothing (see training/README.md for the time)"
 	@echo "make card       measure the shipped model again"
@@ -41,6 +44,19 @@ $(VLLM)/.installed: constraints/vllm.txt
 	@$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@
 
+$(PEERS)/.installed: constraints/peers.txt
+	@echo "setting up $(PEERS) with the LiteLLM proxy (once, some minutes) ..."
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python $(PIP) -c constraints/peers.txt "litellm[proxy]"
+	@touch $@
+
+# aiperf and litellm ask for different versions of rich, so each has an environment of its own.
+$(LOAD_TOOL)/.installed: constraints/load-tool.txt
+	@echo "setting up $(LOAD_TOOL) with aiperf (once, some minutes) ..."
+	@$(PYTHON) -m venv $(LOAD_TOOL)
+	@$(LOAD_TOOL)/bin/python $(PIP) -c constraints/load-tool.txt aiperf
+	@touch $@
+
 demo: setup
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/demo.sh build/demo
 
@@ -62,6 +78,10 @@ test-vllm: setup $(VLLM)/.installed
 	@echo "running the engine tests on real vLLM ..."
 	@DYNASOR_VLLM_PYTHON=$(abspath $(VLLM)/bin/python) $(BIN)/pytest -m vllm tests/vllm --timeout 600
 
+test-peers: setup $(LOAD_TOOL)/.installed
+	@echo "running aiperf against the server ..."
+	@DYNASOR_AIPERF=$(abspath $(LOAD_TOOL)/bin/aiperf) $(BIN)/pytest -m peers tests/peers --timeout 300
+
 demo-vllm: setup $(VLLM)/.installed
 	@DYNASOR_VLLM_PYTHON=$(abspath $(VLLM)/bin/python) $(BIN)/python -m benchmarks.batch_on_vllm --output build/demo-vllm
 
@@ -75,5 +95,5 @@ card: $(TRAINING)/.installed
 	$(TRAINING)/bin/python -m training.card --model src/dynasor/models/embedded
 
 clean:
-	rm -rf $(VENV) $(TRAINING) $(VLLM)
+	rm -rf $(VENV) $(TRAINING) $(VLLM) $(PEERS) $(LOAD_TOOL)
 	-find build -mindepth 1 -maxdepth 1 ! -name model -exec rm -rf {} +

@@ -77,7 +77,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
             "paper": ("--preset", "paper/rebase-math", "-n", "32"),
             "agreement": (*AGREEMENT, "-n", "32"),
         },
-        watched=("--allocator", "watch:wave=8", "-n", "32"),
+        watched=("--allocator", "watch:wave=4", "-n", "32"),
         profiles=WITH_LABELS,
     ),
     "mcts": Algorithm(
@@ -99,7 +99,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
             "paper": ("--allocator", "stability", "--max-tokens", "1000"),
             "agreement": (*AGREEMENT, *FINE, "--max-tokens", "1000"),
         },
-        watched=("--allocator", "watch", *FINE, "--max-tokens", "1000"),
+        watched=("--allocator", "watch", *FINE, "--set", "min_agreeing=1", "--max-tokens", "1000"),
         profiles=WITH_LABELS,
     ),
 }
@@ -243,7 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("algorithms", nargs="*", default=list(ALGORITHMS), metavar="ALGORITHM")
     parser.add_argument("--questions", type=int, default=200)
-    parser.add_argument("--calibration-questions", type=int, default=250)
+    parser.add_argument("--calibration-questions", type=int, default=260)
     parser.add_argument("--folder", type=Path, default=Path("build/algorithms"))
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/algorithms.json"))
     given = parser.parse_args()

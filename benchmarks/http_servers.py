@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 import time
@@ -22,6 +21,8 @@ from typing import Any
 import aiohttp
 import orjson
 from aiohttp import web
+
+from benchmarks.processes import cpu_s
 
 CHUNK: dict[str, Any] = {
     "id": "chatcmpl-0123456789abcdef",
@@ -84,13 +85,6 @@ async def serve_starlette(port: int) -> None:
 
 
 SERVE = {"aiohttp.web": serve_aiohttp, "starlette on uvicorn": serve_starlette}
-
-
-def cpu_s(process_id: int) -> float:
-    """The CPU time, in seconds, that a process has used."""
-    with open(f"/proc/{process_id}/stat") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def ask(url: str, num_requests: int, concurrency: int) -> None:

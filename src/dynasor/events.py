@@ -10,14 +10,12 @@ from dynasor.vocabulary import Answer, Certaindex, ReplicaState, RequestKind
 
 @dataclass(frozen=True, slots=True)
 class ProgramStarted:
-    """A program arrived; it may still wait for its first request to start. ``max_tokens`` bounds one of its samples
-    (None: the engine does)."""
+    """A program arrived; it may still wait for its first request to start."""
 
     program_id: str
     cap: int
     program: str = ""
     tenant: str = ""
-    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def test_too_few_questions_for_the_promise_are_refused(number: int, target: floa
 
 
 def test_too_few_questions_for_a_bound_are_refused() -> None:
-    with pytest.raises(InputError, match=r"20 questions are too few to lose at most 1.00%.*at least 448"):
+    with pytest.raises(InputError, match=r"20 questions are too few to lose at most 1.00%.*at least 513"):
         with_labels(questions(20, CAP, seed=1), CAP, 0.01)
 
 
@@ -158,7 +158,7 @@ def test_a_watched_program_stops_where_its_answer_is_kept() -> None:
 
 
 def test_with_labels_a_watched_program_stops_where_going_on_makes_it_worse() -> None:
-    worse = calibration.with_labels(WatchedRuns([watched(i, "b") for i in range(60)]), 0.05)
+    worse = calibration.with_labels(WatchedRuns([watched(i, "b") for i in range(90)]), 0.05)
     assert (worse.rule.max_change, worse.rule.saved, worse.rule.helped) == (0.5, 0.75, 1.0)
 
 

@@ -113,6 +113,9 @@ class TestAgreement:
         run: list[str | None] = ["9", "8", "8", "8"]
         assert answer_stays(before + run, to_come) == answer_stays(other + run, to_come)
 
+    def test_one_answer_is_enough_where_that_is_said(self) -> None:
+        assert 0 < answer_stays(["7"], 3, min_agreeing=1) < answer_stays(["7", "7"], 3, min_agreeing=1)
+
     @PATIENT
     @given(ANSWERS, st.integers(1, 40), PRIORS)
     def test_one_answer_says_nothing_about_staying(

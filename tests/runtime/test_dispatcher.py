@@ -9,6 +9,7 @@ import pytest
 
 from dynasor.runtime.dispatcher import Dispatcher, Place
 from dynasor.scheduling import POLICIES, AdaptiveCapacity, Scheduler
+from dynasor.scheduling.scheduler import HOLD_S
 
 
 def dispatcher_with(capacity: int, policy: str = "gang") -> Dispatcher:
@@ -73,7 +74,9 @@ async def test_every_change_is_acted_upon() -> None:
         await requests.start(a, "a3", is_granted=True)
         dispatcher.pause(a, by="look")
         await requests.end("a1")
-        assert requests.running == {"a2": "r", "b1": "r"}, "a is paused"
+        assert requests.running == {"a2": "r"}, "a is paused, and its place kept"
+        await asyncio.sleep(2 * HOLD_S)
+        assert requests.running == {"a2": "r", "b1": "r"}, "it takes too long"
         await requests.end("b1")
         assert requests.running == {"a2": "r"}
         assert [(each.program_id, each.num_waiting) for each in dispatcher.waiting_order()] == [("a", 1)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dynasor import AnswerReader, Options, Question, Runtime, SelfConsistency
-from dynasor.events import DriftSuspected, Event
+from dynasor.events import CertaindexMeasured, DriftSuspected, Event
 from dynasor.profile import Expected, Profile, Promise
 from dynasor.runtime import DriftWatch
-from dynasor.scheduling import Agreement, Curve, Skyline
-from dynasor.vocabulary import StopReason
+from dynasor.runtime.drift import Audit
+from dynasor.scheduling import Agreement, Curve, Fixed, Skyline, watch
+from dynasor.vocabulary import Certaindex, StopReason
 from tests.in_process_engine import InProcessEngine, Script, says
 
 PROFILE = Profile(
@@ -81,3 +82,17 @@ def test_a_few_changes_are_no_surprise() -> None:
     assert not watch.is_surprising
     watch.changed = 13
     assert watch.is_surprising
+
+
+def test_a_chain_is_audited_on_its_probes_also_beyond_the_cap_of_samples() -> None:
+    profile = replace(PROFILE, program="chain-of-thought", max_samples=2, allocator=Agreement(max_chain_change=0.1))
+    assert DriftWatch(profile).allocator == watch()
+    audit = Audit(profile)
+    for probe, (agreement, answer) in enumerate([(0.0, "1"), (0.5, "2"), (0.8, "2"), (0.95, "2"), (0.95, "3")], 1):
+        audit.hear(CertaindexMeasured("p", Certaindex(agreement, {"agreement": agreement}), answer, probe))
+    assert audit.answer == "2"
+
+
+def test_samples_are_audited_all_at_once_and_trees_in_their_waves() -> None:
+    assert DriftWatch(PROFILE).allocator == Fixed()
+    assert DriftWatch(replace(PROFILE, program="rebase", allocator=Agreement(wave=4))).allocator == watch(4)

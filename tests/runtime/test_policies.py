@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from dynasor import AnswerReader, Fixed, Options, Question, Runtime, SelfConsistency
-from dynasor.events import Event, RequestStarted
+from dynasor.events import Event, ProgramEnded, RequestStarted
+from dynasor.scheduling import watch
 from tests.in_process_engine import InProcessEngine, says
 
 
@@ -55,3 +56,30 @@ async def test_a_deadline_that_is_close_goes_first_and_one_that_is_not_does_not(
 async def test_a_smaller_priority_goes_first() -> None:
     options = {f"p{priority}": Options(max_samples=1, priority=priority) for priority in (2, 1, 0)}
     assert await order_of_starts("gang", **options) == ["p2", "p0", "p1"], "p2 found an empty engine"
+
+
+async def order_of_ends(policy: str) -> list[str]:
+    """Three programs whose samples are granted and looked at one by one, on one place."""
+    ended: list[str] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, ProgramEnded):
+            ended.append(event.program_id)
+
+    async with InProcessEngine(says("1", "2", "3", "4", "5", "6")) as engine, AnswerReader() as reader:
+        runtime = Runtime(engine, reader, concurrency=1, policy=policy, listener=hear)
+        async with asyncio.TaskGroup() as group:
+            for name, cap in {"long": 6, "middle": 4, "short": 2}.items():
+                question = Question.of_text("How many?", name)
+                group.create_task(
+                    runtime.run(question, SelfConsistency(), watch(), Options(max_samples=cap), program_id=name)
+                )
+    return ended
+
+
+async def test_a_program_that_looks_at_what_came_back_keeps_its_place_in_a_gang() -> None:
+    assert await order_of_ends("gang") == ["long", "middle", "short"]
+
+
+async def test_requests_as_they_come_keep_none() -> None:
+    assert await order_of_ends("fcfs") == ["short", "middle", "long"]

@@ -6,6 +6,7 @@ import pytest
 
 from dynasor.errors import InputError
 from dynasor.scheduling import POLICIES, ProgramEntry, Scheduler, Ticket
+from dynasor.scheduling.scheduler import HOLD_S
 from tests.scheduling.serving import enter, scheduler_with, started, submit
 
 
@@ -43,6 +44,40 @@ def test_a_paused_program_holds_its_grants_back_and_others_go_ahead() -> None:
     scheduler.remove("a2", now=2.0)
     scheduler.resume("a")
     assert started(scheduler) == ["a1"]
+
+
+def test_a_program_that_looks_keeps_its_place_and_loses_it_if_that_takes_long() -> None:
+    scheduler = scheduler_with(1)
+    enter(scheduler, "a", "b")
+    submit(scheduler, "a1", "a2", "b1")
+    assert started(scheduler) == ["a1"]
+    scheduler.pause("a")
+    scheduler.remove("a1", now=1.0)
+    assert started(scheduler, now=1.0) == []
+    assert scheduler.next_release == pytest.approx(1.0 + HOLD_S)
+    scheduler.resume("a")
+    assert started(scheduler, now=1.0) == ["a2"]
+    scheduler.pause("a")
+    scheduler.remove("a2", now=2.0)
+    assert started(scheduler, now=2.0) == []
+    assert started(scheduler, now=2.0 + HOLD_S) == ["b1"]
+    assert scheduler.next_release is None
+
+
+def test_a_program_that_takes_no_more_gives_its_place_away() -> None:
+    for ending in ("let_go", "leave"):
+        scheduler = scheduler_with(1)
+        enter(scheduler, "a", "b")
+        submit(scheduler, "a1", "b1")
+        assert started(scheduler) == ["a1"]
+        scheduler.pause("a")
+        scheduler.remove("a1", now=1.0)
+        assert not scheduler.let_go("a"), "it still looks"
+        assert started(scheduler, now=1.0) == []
+        scheduler.resume("a")
+        assert started(scheduler, now=1.0) == [], "what it was granted may come yet"
+        getattr(scheduler, ending)("a")
+        assert started(scheduler, now=1.0) == ["b1"]
 
 
 def test_a_request_beside_another_starts_at_once_takes_no_place_and_minds_no_pause() -> None:

@@ -10,7 +10,7 @@ import itertools
 import math
 import random
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dynasor.calibration.evidence import Evidence
@@ -24,6 +24,8 @@ LARGEST_MAX_CHANGE = 0.5
 """Without labels no rule goes further."""
 MOST_TESTS = 100
 """So many values of ``max_change`` at most are tested for one ``min_share``."""
+STARTS = 3
+"""A few losses among cautious rules, which gain little, are hard to tell from many. So tests also begin further on."""
 QUESTIONS_PER_CHANGE = 0.3
 """Without labels: at least so many questions for each one in which an answer may change. With 0.3 a promise of 99 %
 takes 30 questions, of which each, in ten orders, may change in a few."""
@@ -58,9 +60,9 @@ def without_labels(evidence: Evidence, target_agreement: float = 0.99) -> Learne
 def with_labels(evidence: Evidence, max_loss: float, delta: float = 0.1) -> Learned:
     """Lose at most ``max_loss`` of accuracy (0.01: one point), with confidence ``1 - delta``; save what that allows.
 
-    Rules are tested from the most cautious on and the first that fails ends its family (fixed-sequence testing, Learn
-    then Test, arXiv 2110.01052), each by betting on the questions' losses (``betting_p_value``); the families, one for
-    each ``min_share``, share ``delta`` evenly.
+    Rules are tested in a fixed order, from a cautious one to bolder ones, and the first that fails ends its sequence
+    (fixed-sequence testing with several starts, Learn then Test, arXiv 2110.01052, section 3), each by betting on the
+    questions' losses (``betting_p_value``). The sequences, ``STARTS`` for each ``min_share``, share ``delta`` evenly.
 
     Raises InputError when answers are not marked, or the questions are too few for the promise.
     """
@@ -68,7 +70,7 @@ def with_labels(evidence: Evidence, max_loss: float, delta: float = 0.1) -> Lear
         if not 0 < value < 1:
             raise InputError(f"{name} is {value}; a number between 0 and 1 was expected")
     families = [Family(evidence, min_share) for min_share in evidence.min_shares]
-    share = delta / len(families)
+    share = delta / (len(families) * STARTS)
     promise = f"to lose at most {max_loss:.2%} with confidence {1 - delta:.0%}"
     _check_questions(evidence, fewest_questions(max_loss, share), promise)
     if not evidence.is_marked:
@@ -76,10 +78,8 @@ def with_labels(evidence: Evidence, max_loss: float, delta: float = 0.1) -> Lear
     passed = [
         rule
         for family in families
-        for rule in itertools.takewhile(
-            lambda rule, family=family: betting_p_value(family.losses(rule), max_loss, share) <= share,  # type: ignore[misc]
-            family.rules,
-        )
+        for start in range(STARTS)
+        for rule in family.passing(start / STARTS, max_loss, share)
     ]
     rule = max(passed, key=lambda rule: rule.saved, default=_never(0.0))
     frontier = _frontier([rule for family in families for rule in family.rules])
@@ -92,7 +92,20 @@ class Family:
     def __init__(self, evidence: Evidence, min_share: float) -> None:
         self._courses = evidence.courses(min_share)
         self._order = random.Random(0).sample(range(evidence.num_questions), evidence.num_questions)
+        self._p_values: dict[Rule, float] = {}
         self.rules = _thinned(list(sweep(self._courses, min_share)))
+
+    def passing(self, start: float, max_loss: float, delta: float) -> Iterator[Rule]:
+        """The rules that lose at most ``max_loss``, up to the first that cannot be shown to, beginning with the most
+        cautious one that saves a share ``start`` of what the boldest does."""
+        least = start * max((rule.saved for rule in self.rules), default=0.0)
+        bolder = (rule for rule in self.rules if rule.saved >= least)
+        return itertools.takewhile(lambda rule: self._passes(rule, max_loss, delta), bolder)
+
+    def _passes(self, rule: Rule, max_loss: float, delta: float) -> bool:
+        if rule not in self._p_values:
+            self._p_values[rule] = betting_p_value(self.losses(rule), max_loss, delta)
+        return self._p_values[rule] <= delta
 
     def losses(self, rule: Rule) -> list[float]:
         """What each question loses by ``rule``, in the mean over the ways through it, in random order."""

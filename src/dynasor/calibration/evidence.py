@@ -50,7 +50,7 @@ class Evidence(Protocol):
 class ShuffledSamples:
     """Samples that may come in any order: ``shuffles`` random ones of each question, each through ``cap`` of them."""
 
-    min_shares = (0.0, 0.25, 0.33, 0.4, 0.5)
+    min_shares = (0.0, 0.33, 0.5)
 
     def __init__(
         self,

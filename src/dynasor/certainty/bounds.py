@@ -38,7 +38,7 @@ def betting_p_value(losses: Sequence[float], level: float, delta: float) -> floa
 def fewest_questions(level: float, delta: float) -> int:
     """So many questions, without any loss among them, are needed to show a mean loss below ``level`` with
     confidence ``1 - delta``."""
-    most = next(2**power for power in count() if _suffice(2**power, level, delta))
+    most = next(1 << power for power in count() if _suffice(1 << power, level, delta))
     least = most // 2
     while most - least > 1:
         middle = (least + most) // 2

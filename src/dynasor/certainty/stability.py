@@ -50,6 +50,7 @@ def certaindex_of_chain(
     to_come: int,
     prior: ChainPrior = DEFAULT_CHAIN_PRIOR,
     unsure: Unsure = "reset",
+    min_agreeing: int = 2,
     confidence: float | None = None,
 ) -> Certaindex:
     """How settled a chain is; ``agreement`` is the headline.
@@ -58,9 +59,10 @@ def certaindex_of_chain(
         answers: what each probe found.
         window: how many of the latest probes ``stability`` and ``entropy`` look at.
         to_come: how many more probes the chain is expected to have before it would end.
+        min_agreeing: as in ``answer_stays``.
         confidence: of the latest probe's answer, if its log-probabilities are known.
     """
-    settled = answer_stays(answers, to_come, prior, unsure)
+    settled = answer_stays(answers, to_come, prior, unsure, min_agreeing)
     signals = {
         AGREEMENT: settled,
         STABILITY: stability(answers, window, unsure),
@@ -99,6 +101,7 @@ def answer_stays(
     to_come: int,
     prior: ChainPrior = DEFAULT_CHAIN_PRIOR,
     unsure: Unsure = "reset",
+    min_agreeing: int = 2,
 ) -> float:
     """Probability that none of ``to_come`` more probes would find another answer than the latest one's.
 
@@ -109,13 +112,13 @@ def answer_stays(
     the guess of what is to come: chains that agree with themselves for long and end otherwise are what no prior from
     other questions foresees.
 
-    0 until two probes in a row agree: one answer says nothing about staying, however near the end is. 1 if nothing is
-    to come and the latest probe has an answer.
+    0 until ``min_agreeing`` probes in a row agree: one answer says nothing about staying, however near the end is,
+    unless it is known of such chains that it does. 1 if nothing is to come and the latest probe has an answer.
     """
     run = run_length(_counted(answers, unsure))
     if run and to_come == 0:
         return 1.0
-    if run < 2:
+    if run < min_agreeing:
         return 0.0
     changes, stays = prior.changes, prior.stays + run - 1
     return math.exp(

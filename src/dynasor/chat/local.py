@@ -80,7 +80,7 @@ class LocalSource:
             stop_reason=answer.stop_reason,
             num_samples=answer.num_samples,
             num_tokens=answer.usage.produced,
-            num_saved=saved_tokens(answer, self.options.max_samples, self.options.sampling.max_tokens),
+            num_saved=saved_tokens(answer, self.options.max_samples),
         )
 
 

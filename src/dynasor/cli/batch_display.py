@@ -70,11 +70,12 @@ class BatchDisplay:
 
 
 def describe(summary: ArmSummary, max_samples: int) -> str:
-    """Accuracy so far, and tokens saved against ``max_samples`` samples of the same mean length."""
+    """Accuracy so far, and tokens saved against ``max_samples`` samples of the same mean length. Of single chains
+    nobody knows how long they would have gone on."""
     parts = []
     if summary.accuracy is not None:
         parts.append(f"accuracy {summary.accuracy:.1%}")
-    if summary.tokens["main"]:
+    if summary.tokens["main"] and summary.samples > summary.questions:
         at_cap = summary.questions * max_samples * summary.tokens["main"] / summary.samples
         parts.append(f"tokens saved {max(0.0, 1 - summary.tokens.total() / at_cap):.0%}")
     if summary.failed:

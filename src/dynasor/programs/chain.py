@@ -173,6 +173,7 @@ class Chain:
             to_come=to_come,
             prior=self.rules.prior,
             unsure=self.rules.unsure,
+            min_agreeing=self.rules.min_agreeing,
             confidence=confidence,
         )
 

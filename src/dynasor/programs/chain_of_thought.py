@@ -45,6 +45,8 @@ class ChainOfThought:
         probe_budget: probes may cost this share of the chain's tokens; beyond that the next one waits.
         min_confidence: an answer whose tokens are less likely than this, in the geometric mean, is no evidence.
         hesitations: an answer with one of these words is no evidence.
+        min_agreeing: so many probes in a row must agree before ``agreement`` is more than 0. 1 is for a profile
+            calibrated with labels: it stops at the first answer where that is known to lose nothing.
         unsure: what a probe without evidence does to those before it, ``reset`` or ``omit``.
         think: what begins the model's thinking.
         end_think: what ends it.
@@ -62,6 +64,7 @@ class ChainOfThought:
     probe_budget: float = 0.25
     min_confidence: float = 0.9
     hesitations: tuple[str, ...] = ("wait", "hold", "but", "okay", "no", "hmm")
+    min_agreeing: int = 2
     unsure: Unsure = "reset"
     think: str = "<think>"
     end_think: str = "</think>"
@@ -74,7 +77,13 @@ class ChainOfThought:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise InputError(f"{name} is {getattr(self, name)!r}; choose {', '.join(allowed)}")
-        for name, least in (("probe_interval", 1), ("window", 1), ("min_tokens", 0), ("max_probe_tokens", 1)):
+        for name, least in (
+            ("probe_interval", 1),
+            ("window", 1),
+            ("min_tokens", 0),
+            ("max_probe_tokens", 1),
+            ("min_agreeing", 1),
+        ):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"{name} is {value}; at least {least} was expected")

@@ -41,6 +41,7 @@ class Dispatcher:
         self._numbers = itertools.count()
         self._pausing: dict[str, set[object]] = {}
         self._adapting: dict[str, AdaptiveCapacity] = {}
+        self._waking: asyncio.TimerHandle | None = None
 
     def add_replica(self, name: str, capacity: int | AdaptiveCapacity) -> None:
         """A replica that may run ``capacity`` requests at once, or as many as that finds best; also one that was
@@ -163,6 +164,12 @@ class Dispatcher:
             del self._pausing[place.program_id]
             self.scheduler.resume(place.program_id)
             self._start_ready()
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._let_go, place.program_id)  # what it was granted asks in the next round
+
+    def _let_go(self, program_id: str) -> None:
+        if self.scheduler.let_go(program_id):
+            self._start_ready()
 
     def waiting_order(self) -> list[WaitingProgram]:
         """Who waits, in the scheduler's own order, and why there. It sorts, so ask for people, not at every event."""
@@ -180,6 +187,17 @@ class Dispatcher:
             started = self._turns[start.ticket.request_id]
             if not started.done():
                 started.set_result(start.replica)
+        self._wake_for_release()
+
+    def _wake_for_release(self) -> None:
+        """Ask again when a place that is kept for a program is given away."""
+        release = self.scheduler.next_release
+        if release is not None and self._waking is None:
+            self._waking = asyncio.get_running_loop().call_at(release, self._wake)
+
+    def _wake(self) -> None:
+        self._waking = None
+        self._start_ready()
 
 
 def _now() -> float:

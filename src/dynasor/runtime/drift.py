@@ -14,6 +14,8 @@ from dynasor.certainty.bounds import binomial_at_most
 from dynasor.errors import InputError
 from dynasor.events import CertaindexMeasured, DriftSuspected, Event, Listener
 from dynasor.profile import Profile
+from dynasor.programs import is_exchangeable
+from dynasor.scheduling import Agreement, Allocator, Fixed, watch
 from dynasor.vocabulary import Allocation, Answer, Certaindex, Spending
 
 SURPRISE = 0.01
@@ -39,6 +41,14 @@ class DriftWatch:
         """The rate of changed answers that the profile allows."""
         promise = self.profile.promise
         return 1 - (promise.value if promise.kind == "agreement" else self.profile.expected.kept)
+
+    @property
+    def allocator(self) -> Allocator:
+        """What audited programs run under: to the cap, and where the way there matters, as they were calibrated."""
+        if is_exchangeable(self.profile.program):
+            return Fixed()
+        rule = self.profile.allocator
+        return watch(rule.wave or 1 if isinstance(rule, Agreement) else 1)
 
     def audits(self, rng: random.Random) -> bool:
         return rng.random() < self.share
@@ -74,7 +84,8 @@ class Audit:
     def hear(self, event: Event) -> None:
         if isinstance(event, CertaindexMeasured) and not self._has_stopped:
             open_units = max(0, self._granted - event.finished)
-            spending = Spending(event.finished, open_units, self._profile.max_samples)
+            cap = max(self._profile.max_samples, event.finished + 1)  # of one chain nobody knows the cap in probes
+            spending = Spending(event.finished, min(open_units, cap - event.finished), cap)
             self.answer = event.answer
             allocation = self._decide(spending, event.certaindex)
             self._granted = spending.granted + allocation.units

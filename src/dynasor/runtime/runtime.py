@@ -29,7 +29,7 @@ from dynasor.runtime.replicas import DEFAULT_RECOVERY, Recovery, Replica, Replic
 from dynasor.runtime.request_stream import now
 from dynasor.runtime.run import ProgramRun, ProgramState, ProgramStatus, engine_error_in
 from dynasor.runtime.session import ProgramSession, seed_of
-from dynasor.scheduling import POLICIES, Allocator, Fixed, Scheduler, UnitTokens
+from dynasor.scheduling import POLICIES, Allocator, Scheduler, UnitTokens
 from dynasor.vocabulary import Answer, Question, RequestKind, Sampling, StopReason
 
 
@@ -134,7 +134,7 @@ class Runtime:
         if watch is None or not watch.audits(random.Random(seed_of(options.seed, question.id, "audit"))):
             return await self._run(name, question, program, allocator, options, listener)
         audit = Audit(watch.profile)
-        answer = await self._run(name, question, program, Fixed(), options, both(listener, audit.hear))
+        answer = await self._run(name, question, program, watch.allocator, options, both(listener, audit.hear))
         if answer.stop_reason not in (StopReason.DEADLINE, StopReason.STOPPED):
             watch.count(audit, answer, listener)
         return answer
@@ -214,15 +214,7 @@ class Runtime:
                 vote_prior=options.vote_prior,
                 priority=options.priority,
             )
-            listener(
-                ProgramStarted(
-                    program_id,
-                    options.max_samples,
-                    type(program).__name__,
-                    options.tenant,
-                    session.sampling.max_tokens,
-                )
-            )
+            listener(ProgramStarted(program_id, options.max_samples, type(program).__name__, options.tenant))
             answer: Answer | None = None
             try:
                 run = self._runs[program_id] = ProgramRun(session, program, arrival_time, options.tenant)

@@ -8,6 +8,7 @@ from dynasor.scheduling.allocators import (
     Threshold,
     Worth,
     make_allocator,
+    watch,
 )
 from dynasor.scheduling.budget import Budget, BudgetedProgram, BudgetKeeper, BudgetUnit
 from dynasor.scheduling.capacity import AdaptiveCapacity
@@ -46,4 +47,5 @@ __all__ = [
     "expected_units",
     "make_allocator",
     "preset",
+    "watch",
 ]

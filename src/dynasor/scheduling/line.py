@@ -38,6 +38,8 @@ class Line:
     home: Replica | None = None
     """Where its latest request started."""
     cached_on: set[Replica] = field(default_factory=set)
+    holds: list[Replica] = field(default_factory=list)
+    """Places that are kept for it while it is paused."""
     _grants: Waiting = field(default_factory=list)
     _others: Waiting = field(default_factory=list)
 

@@ -39,11 +39,13 @@ the starts however many are urgent, and as their ranks age, none starves."""
 class Policy:
     """An order of programs. ``rank`` gives a program's place, ``reason`` says it in words.
 
+    With ``keeps_together`` a program that looks at what came back keeps its place for that moment.
     With ``minds_deadlines`` those that cannot wait any longer go before, the one with the least laxity first.
     """
 
     rank: Callable[[Line], float]
     reason: Callable[[Line], str]
+    keeps_together: bool = True
     minds_deadlines: bool = False
 
     def latest_start(self, line: Line, tokens_per_s: float) -> float | None:
@@ -86,7 +88,7 @@ def _expected(line: Line) -> str:
 
 
 POLICIES: Mapping[str, Policy] = {
-    "fcfs": Policy(by_request, lambda line: f"its next request was number {by_request(line):.0f}"),
+    "fcfs": Policy(by_request, lambda line: f"its request came as number {by_request(line):.0f}", keeps_together=False),
     "gang": Policy(by_arrival, lambda line: f"it came as number {line.entry.number}"),
     "sjf": Policy(by_remaining, _expected),
     "deadline": Policy(by_remaining, _expected, minds_deadlines=True),

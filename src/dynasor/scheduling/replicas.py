@@ -38,6 +38,8 @@ class Replica:
     capacity: int
     num_running: int = 0
     """Requests that take a place; those beside others do not."""
+    num_held: int = 0
+    """Places kept free for programs that look at what came back."""
     num_tokens: int = 0
     """Produced since it was added, as far as it was told."""
     run_s: float = FIRST_RUN_S
@@ -49,15 +51,19 @@ class Replica:
     @property
     def room(self) -> int:
         """Requests that could start now; 0 where more run than its capacity is by now."""
-        return max(0, self.capacity - self.num_running)
+        return max(0, self.capacity - self.num_taken)
+
+    @property
+    def num_taken(self) -> int:
+        return self.num_running + self.num_held
 
     @property
     def load(self) -> float:
-        return self.num_running / self.capacity
+        return self.num_taken / self.capacity
 
     def wait_s(self, num_ahead: int) -> float:
         """Expected time until a place is free, with so many others waiting for one before."""
-        if self.num_running < self.capacity:
+        if self.room:
             return 0.0
         return (num_ahead + 1) * self.run_s / self.capacity
 
@@ -77,7 +83,7 @@ def choose(
     cheapest, lowest, load = None, math.inf, math.inf
     for replica in allowed(replicas, ticket.avoid):
         price = 0.0 if replica in cached_on else read_s
-        if replica.num_running >= replica.capacity:
+        if not replica.room:
             if price >= lowest:
                 continue
             price += replica.wait_s(ahead.get(replica, 0))

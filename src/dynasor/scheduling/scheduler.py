@@ -10,6 +10,7 @@ start, whatever waits.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,11 @@ FIRST_REQUEST_TOKENS = 256.0
 """What a request takes until one has ended."""
 FIRST_TOKENS_PER_S = 50.0
 """What a request produces a second until one has ended."""
+
+
+HOLD_S = 0.05
+"""How long a place is kept for a program that looks at what came back. Reading an answer takes a millisecond or so; one
+that takes longer gives the place away."""
 
 
 @dataclass(slots=True)
@@ -75,6 +81,9 @@ class Scheduler:
     end it, so a grant that waits is never spent on a question that has just been settled. Its other
     requests (to look at that completion, say) and other programs go ahead meanwhile.
 
+    The place that such a completion had is kept for its program for up to ``HOLD_S``, under policies that keep programs
+    together: else it would go to another one every time, before the program can say what it needs next.
+
     A request beside a running one, such as a probe, waits for nobody and does not count: it is short, and while it
     waited, the long one that it may end would go on. So more than its capacity run on a replica where programs do that.
 
@@ -94,6 +103,8 @@ class Scheduler:
         self.served = 0.0
         """Tokens produced by requests that are over."""
         self._beside: dict[str, Ticket] = {}
+        self._holds: deque[tuple[float, Line]] = deque()
+        """Lines that a place is kept for, with the time at which it is given away, earliest first."""
         self.programs: dict[str, Line] = {}
         """By id, those that entered and did not leave."""
         self._classes: dict[int, PriorityClass] = {}
@@ -146,6 +157,7 @@ class Scheduler:
         line = self.programs.get(program_id)
         if line is None:
             return
+        self._let_go(line)
         for ticket in line.waiting():
             self._withdraw(ticket)
         for ticket in [each for each in self._beside.values() if each.program_id == program_id]:
@@ -178,6 +190,8 @@ class Scheduler:
         else:
             line.add(ticket)
             self._rank(line)
+            if line.rank is not None:
+                self._let_go(line)
 
     def produced(self, request_id: str, num_tokens: int) -> None:
         """A running request has produced so many tokens since it started."""
@@ -195,6 +209,15 @@ class Scheduler:
         run = self.running.pop(request_id, None)
         if run is not None:
             self._account(run, now)
+            if run.line.is_paused and self.policy.keeps_together and not run.ticket.is_beside:
+                self._hold(run.line, run.replica, now)
+
+    @property
+    def next_release(self) -> float | None:
+        """When the next place that is kept for somebody is given away, unless it is taken before; None: none is."""
+        while self._holds and not self._holds[0][1].holds:
+            self._holds.popleft()
+        return self._holds[0][0] if self._holds else None
 
     def pause(self, program_id: str) -> None:
         self._set_paused(program_id, True)
@@ -204,6 +227,8 @@ class Scheduler:
 
     def schedule(self, now: float) -> list[Start]:
         """What to start now, best first; it is running from here on."""
+        while (release := self.next_release) is not None and release <= now:
+            self._let_go(self._holds[0][1])
         starts = self._start_beside(now)
         passed_over: list[tuple[Line, Ticket]] = []
         ahead: dict[Replica, int] = {}
@@ -331,6 +356,28 @@ class Scheduler:
         if line is not None and line.is_paused != is_paused:
             line.is_paused = is_paused
             self._rank(line)
+            if line.rank is not None:
+                self._let_go(line)
+
+    def let_go(self, program_id: str) -> bool:
+        """The program has looked, and takes no more for now: its places are free. Whether it had any."""
+        line = self.programs.get(program_id)
+        if line is None or line.is_paused or not line.holds:
+            return False
+        self._let_go(line)
+        return True
+
+    def _hold(self, line: Line, replica: Replica, now: float) -> None:
+        """Keep the place that a request of the program had."""
+        line.holds.append(replica)
+        replica.num_held += 1
+        self._holds.append((now + HOLD_S, line))
+
+    def _let_go(self, line: Line) -> None:
+        """The program takes its places now, or loses them."""
+        for replica in line.holds:
+            replica.num_held -= 1
+        line.holds.clear()
 
     def _rank(self, line: Line) -> None:
         """Put the program where it belongs now: in its class if it can start something, else nowhere."""

@@ -45,9 +45,7 @@ class Job:
         return {PROGRAM_ID_HEADER: self.heading.program_id}
 
     def block(self, answer: Answer) -> JSON:
-        options = self.plan.options
-        max_tokens = self.question.sampling.max_tokens or options.sampling.max_tokens
-        return final_block(self.heading, answer, saved_tokens(answer, options.max_samples, max_tokens))
+        return final_block(self.heading, answer, saved_tokens(answer, self.plan.options.max_samples))
 
 
 async def answer_whole(service: Service, job: Job) -> web.Response:

@@ -128,7 +128,7 @@ class Metrics:
         self._certaindex.labels(record.program).observe(answer.certaindex.value)
         for kind in answer.usage.__slots__:
             self._tokens.labels(record.program, kind).inc(getattr(answer.usage, kind))
-        saved = saved_tokens(answer, record.cap, record.max_tokens)
+        saved = saved_tokens(answer, record.cap)
         self._saved.labels(record.program).inc(saved or 0)
         self._count_tenant(record, answer.usage.produced)
 

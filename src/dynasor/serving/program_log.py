@@ -56,7 +56,6 @@ class Record:
     program: str
     tenant: str
     cap: int
-    max_tokens: int | None
     arrival_time: float
     started_time: float | None = None
     shown_time: float | None = None
@@ -136,7 +135,6 @@ class ProgramLog:
             PROGRAM_NAMES.get(event.program, event.program),
             event.tenant,
             event.cap,
-            event.max_tokens,
             self._now(),
         )
 

@@ -73,7 +73,7 @@ def answer_page(answer: Answer, record: Record) -> JSON:
             for each in answer.branches[:BRANCHES_KEPT]
         ],
         "tokens": tokens_by_kind(answer.usage),
-        "tokens_saved_estimate": saved_tokens(answer, record.cap, record.max_tokens),
+        "tokens_saved_estimate": saved_tokens(answer, record.cap),
     }
 
 

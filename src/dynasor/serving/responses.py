@@ -136,13 +136,12 @@ def shown_tokens(answer: Answer, num_reasoning_chars: int) -> int:
     return min(round(sample.num_tokens * share), answer.usage.produced)
 
 
-def saved_tokens(answer: Answer, max_samples: int, max_tokens: int | None) -> int | None:
+def saved_tokens(answer: Answer, max_samples: int) -> int | None:
     """An estimate of what the cap would have cost beyond what was spent: ``max_samples`` samples as long as those that
-    were finished, or for one chain its ``max_tokens``, which it might not have used up. None: no ground for one."""
-    if not answer.branches:
+    were finished. None: no ground for one, as for a single chain, of which nobody knows how long it would have gone
+    on."""
+    if not answer.branches or answer.num_samples <= 1:
         return None
-    if answer.num_samples <= 1 and len(answer.branches) == 1:
-        return None if max_tokens is None else max(0, max_tokens - answer.usage.produced)
     mean = sum(branch.num_tokens for branch in answer.branches) / len(answer.branches)
     return max(0, round(mean * max_samples) - answer.usage.produced)
 
