@@ -119,7 +119,7 @@ class Visit:
             return
         self.error = error
         if self.limit is not None:
-            self.limit.reschedule(asyncio.get_running_loop().time())
+            end_at(self.limit, asyncio.get_running_loop().time())
 
     async def next(self, deltas: AsyncGenerator[Delta, None]) -> Delta:
         """The next delta of its stream.
@@ -300,7 +300,7 @@ class Replicas:
         self._none_in_since = None if self.has_one_in else asyncio.get_running_loop().time()
         due = None if self._none_in_since is None else self._none_in_since + self.recovery.patience_s
         for limit in self._waits:
-            limit.reschedule(due)
+            end_at(limit, due)
 
     def _nobody_there(self) -> EngineUnreachable:
         errors = "; ".join(dict.fromkeys(str(replica.error) for replica in self if replica.error is not None))
@@ -324,6 +324,14 @@ class Replicas:
                 self.end(visit)
         assert error is not None, "there is at least one replica"
         raise error
+
+
+def end_at(limit: asyncio.Timeout, due: float | None) -> bool:
+    """Have ``limit`` end its block at ``due``; False if it is ending it already, which nothing changes any more."""
+    if limit.expired():
+        return False
+    limit.reschedule(due)
+    return True
 
 
 def by_name(engines: Engine | Sequence[Engine] | Mapping[str, Engine]) -> dict[str, Engine]:

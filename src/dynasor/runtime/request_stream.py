@@ -98,9 +98,9 @@ class RequestStream:
     async def __anext__(self) -> Delta:
         while True:
             assert self._visit is not None, "a stream is read inside its async with block"
-            if self._deltas is None:
-                self._deltas = self._visit.replica.engine.stream(await self._to_send())
             try:
+                if self._deltas is None:
+                    self._deltas = self._visit.replica.engine.stream(await self._to_send())
                 delta = self._transcript.add(await self._visit.next(self._deltas))
             except EngineError as error:
                 await self._go_elsewhere(error)
@@ -142,12 +142,15 @@ class RequestStream:
         """Take another turn after a replica has failed; where that is of no use, ``error`` is raised."""
         session, transcript, visit = self._session, self._transcript, self._visit
         assert visit is not None
+        if isinstance(error, EngineCannot) and self._error is not None:
+            raise self._error from error  # only going on takes what this engine cannot do
         session.replicas.failed(visit, error)
         if not isinstance(error, REPLICA_FAULTS) or not self._may_try_again or not (self._is_unread or self._can_go_on):
             raise error
         self._error = error
         await self._close_deltas()
         self._stops_running()
+        transcript.num_tokens_before = transcript.num_tokens
         session.listener(
             RequestMoved(
                 session.program_id,
@@ -196,11 +199,10 @@ class RequestStream:
                 prompt = await self._session.replicas.render(
                     request.program_id, request.prompt, thinking=request.sampling.thinking
                 )
-            except EngineCannot as cannot:
+            except EngineCannot:
                 if self._is_read_at_end:
                     return self._from_the_beginning()
-                raise (self._error or cannot) from cannot
-        transcript.num_tokens_before = transcript.num_tokens
+                raise
         return continued(request, prompt, transcript)
 
     def _from_the_beginning(self) -> Request:

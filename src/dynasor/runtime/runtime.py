@@ -25,7 +25,7 @@ from dynasor.events import (
 from dynasor.programs import Program
 from dynasor.runtime.dispatcher import Dispatcher, Place
 from dynasor.runtime.drift import Audit, DriftWatch
-from dynasor.runtime.replicas import DEFAULT_RECOVERY, Recovery, Replica, Replicas
+from dynasor.runtime.replicas import DEFAULT_RECOVERY, Recovery, Replica, Replicas, end_at
 from dynasor.runtime.request_stream import now
 from dynasor.runtime.run import ProgramRun, ProgramState, ProgramStatus, engine_error_in
 from dynasor.runtime.session import ProgramSession, seed_of
@@ -279,10 +279,9 @@ class Relay:
         )
 
     def end(self, reason: StopReason) -> bool:
-        if not self._is_open or self._ended_by is not None:
+        if not self._is_open or self._ended_by is not None or not end_at(self._limit, now()):
             return False
         self._ended_by = reason
-        self._limit.reschedule(now())
         return True
 
     @asynccontextmanager

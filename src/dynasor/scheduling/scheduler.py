@@ -111,6 +111,8 @@ class Scheduler:
         self._ready: Ranking[int] = Ranking()
         self._request_tokens = FIRST_REQUEST_TOKENS
         self._speed = Speed()
+        self._ranked_speed = self._speed.published
+        self._ends_since_ranked = 0
         self._program_tokens = 0.0
         self._num_programs_ended = 0
 
@@ -335,6 +337,19 @@ class Scheduler:
         self._request_tokens += NEW_SHARE * (tokens - self._request_tokens)
         if run_s > 0 and run.num_tokens:
             self._speed.learn(tokens / run_s)
+        if self.policy.minds_deadlines:
+            self._rank_deadlines()
+
+    def _rank_deadlines(self) -> None:
+        """Another speed gives every program another latest start. They are all ranked anew when as many requests have
+        ended since the last time as there are programs, so that it costs a constant number of steps a request."""
+        self._ends_since_ranked += 1
+        if self._speed.published == self._ranked_speed or self._ends_since_ranked < len(self.programs):
+            return
+        self._ranked_speed, self._ends_since_ranked = self._speed.published, 0
+        for line in self.programs.values():
+            if line.latest_start is not None:
+                self._rank(line)
 
     def _set_paused(self, program_id: str, is_paused: bool) -> None:
         line = self.programs.get(program_id)
