@@ -146,9 +146,12 @@ def make_sampling(
     return Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens, thinking=thinking)
 
 
-def open_chosen_engine(engine: str, *, model: str | None, api_key: str | None, slots: int) -> Engine:
+def open_chosen_engine(
+    engine: str, *, model: str | None, api_key: str | None, slots: int, has_peers: bool = False
+) -> Engine:
     """The engine of the command line. A key from the environment is for URLs; local models need none."""
-    return open_engine(engine, model=model, api_key=None if is_local(engine) else api_key, slots=slots)
+    key = None if is_local(engine) else api_key
+    return open_engine(engine, model=model, api_key=key, slots=slots, has_peers=has_peers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
