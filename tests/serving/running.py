@@ -17,7 +17,7 @@ from dynasor.parameters import parameters_of
 from dynasor.programs import PROGRAMS, Program, load_program, make_program
 from dynasor.rewards import Reward
 from dynasor.runtime import Recovery
-from dynasor.scheduling import Agreement
+from dynasor.scheduling import AdaptiveCapacity, Agreement
 from dynasor.serving import KeyRing, Limits, Offer, Service
 from dynasor.serving.server import Listening, open_site
 
@@ -77,7 +77,7 @@ async def serving(
     max_samples: int = 4,
     limits: Limits | None = None,
     keys: KeyRing | None = None,
-    concurrency: int = 32,
+    concurrency: int | AdaptiveCapacity = 32,
     max_tokens: int | None = 1024,
     settings: Mapping[str, str] | None = None,
     cors_origins: Sequence[str] = (),

@@ -109,7 +109,7 @@ def serve(
                 return Runtime(
                     replicas,
                     reader,
-                    concurrency=run.concurrency,
+                    concurrency=run.capacity,
                     policy=policy,
                     weights=keys.weights if keys else None,
                     listener=listener,
@@ -148,7 +148,7 @@ async def open_replicas(stack: AsyncExitStack, run: options.RunOptions, engines:
             spec,
             model=None if is_local(spec) else run.model,
             api_key=run.api_key,
-            slots=run.concurrency,
+            slots=run.slots,
             has_peers=len(engines) > 1,
         )
         replicas[name] = await stack.enter_async_context(opened)

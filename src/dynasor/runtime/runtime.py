@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from dynasor.answers import AnswerReader
 from dynasor.certainty import UNIFORM, VotePrior
 from dynasor.engines.protocol import Engine
-from dynasor.errors import EngineError, InputError, ProgramFailed, ProgramStopped
+from dynasor.errors import EngineError, InputError, ProgramFailed, ProgramStopped, first_cause
 from dynasor.events import (
     Listener,
     ProgramEnded,
@@ -23,13 +23,14 @@ from dynasor.events import (
     ignore,
 )
 from dynasor.programs import Program
+from dynasor.runtime.cache_watch import LOOK_S, watch_cache
 from dynasor.runtime.dispatcher import Dispatcher, Place
 from dynasor.runtime.drift import Audit, DriftWatch
 from dynasor.runtime.replicas import DEFAULT_RECOVERY, Recovery, Replica, Replicas, end_at
 from dynasor.runtime.request_stream import now
 from dynasor.runtime.run import ProgramRun, ProgramState, ProgramStatus, engine_error_in
 from dynasor.runtime.session import ProgramSession, seed_of
-from dynasor.scheduling import POLICIES, Allocator, Scheduler, UnitTokens
+from dynasor.scheduling import POLICIES, AdaptiveCapacity, Allocator, Scheduler, UnitTokens
 from dynasor.vocabulary import Answer, Question, RequestKind, Sampling, StopReason
 
 
@@ -73,7 +74,7 @@ class Runtime:
         engines: Engine | Sequence[Engine] | Mapping[str, Engine],
         reader: AnswerReader,
         *,
-        concurrency: int = 32,
+        concurrency: int | AdaptiveCapacity = 32,
         policy: str = "gang",
         weights: Mapping[str, float] | None = None,
         recovery: Recovery = DEFAULT_RECOVERY,
@@ -83,7 +84,9 @@ class Runtime:
         """Take the engines, under names where a mapping is given.
 
         Args:
-            concurrency: requests in flight on each replica; those that run beside others do not count.
+            concurrency: requests in flight on each replica; those that run beside others do not count. An
+                ``AdaptiveCapacity`` finds it, for each replica on its own, and heeds the engines' KV caches inside
+                ``watching_caches``.
             policy: whose request starts next, a name in ``POLICIES``.
             weights: of tenants, who then share by them; None: tenants play no part.
             recovery: what is done about replicas that fail.
@@ -146,6 +149,20 @@ class Runtime:
         """
         run = self._runs.get(program_id)
         return run is not None and run.end(reason)
+
+    @asynccontextmanager
+    async def watching_caches(self, look_s: float = LOOK_S) -> AsyncIterator[None]:
+        """In this block it is looked every ``look_s`` seconds how full the engines' KV caches are, where they tell, and
+        no adaptive capacity goes beyond what fits. With a fixed one there is nothing to look for."""
+        adapting = [replica for replica in self.replicas if isinstance(replica.capacity, AdaptiveCapacity)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                looks = [group.create_task(watch_cache(each, self.dispatcher, look_s)) for each in adapting]
+                yield
+                for look in looks:
+                    look.cancel()
+        except BaseExceptionGroup as failures:
+            raise first_cause(failures) from None
 
     def programs(self) -> list[ProgramStatus]:
         """What runs and waits, in the order of arrival."""

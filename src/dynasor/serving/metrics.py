@@ -32,11 +32,12 @@ class SchedulerState:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaLoad:
-    """A replica's state, and how many requests it runs now."""
+    """A replica's state, how many requests it runs now, and how many it may; 0 while it is out."""
 
     name: str
     state: ReplicaState
     running: int
+    capacity: int
 
 
 class Metrics:
@@ -182,12 +183,17 @@ class Gauges:
         running = GaugeMetricFamily(
             "dynasor:replica_requests_running", "Requests that a replica runs.", labels=["replica"]
         )
+        capacity = GaugeMetricFamily(
+            "dynasor:replica_capacity", "Requests that a replica may run; 0 while it is out.", labels=["replica"]
+        )
         states = GaugeMetricFamily("dynasor:replica_state", "1 for the state it is in.", labels=["replica", "state"])
         for each in state.replicas:
             running.add_metric([each.name], each.running)
+            capacity.add_metric([each.name], each.capacity)
             for known in ReplicaState:
                 states.add_metric([each.name, known.value], int(each.state is known))
         yield running
+        yield capacity
         yield states
 
 

@@ -154,10 +154,14 @@ class Service:
         running = Counter(
             request.replica for record in self.log.running.values() for request in record.requests.values()
         )
-        decisions = self.runtime.dispatcher.decisions
+        dispatcher = self.runtime.dispatcher
+        decisions = dispatcher.decisions
         return SchedulerState(
             decisions.num_asked,
             decisions.num_started,
             decisions.spent_s,
-            [ReplicaLoad(each.name, each.state, running[each.name]) for each in self.runtime.replicas],
+            [
+                ReplicaLoad(each.name, each.state, running[each.name], dispatcher.capacity_of(each.name))
+                for each in self.runtime.replicas
+            ],
         )
