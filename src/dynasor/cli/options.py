@@ -267,7 +267,13 @@ class RunOptions:
         )
         profile = self.load_profile()
         prior = profile.allocator.prior if profile else UNIFORM
-        return Options(max_samples=self.cap, sampling=sampling, seed=self.seed, vote_prior=prior)
+        return Options(
+            max_samples=self.cap,
+            sampling=sampling,
+            seed=self.seed,
+            vote_prior=prior,
+            mean_tokens_per_unit=profile.mean_tokens_per_unit if profile else None,
+        )
 
     def make_watch(self, model: str) -> DriftWatch | None:
         """The drift watch of a run with a profile. InputError if that is of another ``model``, program or cap."""

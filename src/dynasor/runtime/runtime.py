@@ -45,6 +45,8 @@ class Options:
         deadline_s: seconds from its arrival, waiting included, at which it answers with the best it has.
         priority: its class, which goes before any policy; smaller first.
         tenant: whose it is; fairness is between tenants.
+        mean_tokens_per_unit: what a unit of its knob takes, before it has finished one, if a profile knows; None: as
+            much as those of all programs so far.
     """
 
     max_samples: int = 16
@@ -54,12 +56,15 @@ class Options:
     deadline_s: float | None = None
     priority: int = 0
     tenant: str = ""
+    mean_tokens_per_unit: float | None = None
 
     def __post_init__(self) -> None:
         if self.max_samples < 1:
             raise InputError(f"max_samples is {self.max_samples}; at least 1 was expected")
         if self.deadline_s is not None and not self.deadline_s > 0:
             raise InputError(f"deadline_s is {self.deadline_s}; a number of seconds above 0 was expected")
+        if self.mean_tokens_per_unit is not None and not self.mean_tokens_per_unit > 0:
+            raise InputError(f"mean_tokens_per_unit is {self.mean_tokens_per_unit}; a number above 0 was expected")
 
 
 class Runtime:
@@ -227,7 +232,7 @@ class Runtime:
                 sampling=replace(overlaid(options.sampling, question.sampling), seed=None),
                 seed=options.seed if question.sampling.seed is None else question.sampling.seed,
                 listener=listener,
-                unit_tokens=self._unit_tokens,
+                unit_tokens=self._usual(options),
                 vote_prior=options.vote_prior,
                 priority=options.priority,
             )
@@ -246,6 +251,11 @@ class Runtime:
             finally:
                 self._unit_tokens.learn(session.account.usage.produced, session.knob.done)
                 listener(ProgramEnded(program_id, answer))
+
+    def _usual(self, options: Options) -> UnitTokens:
+        """What a unit is taken to cost of which the program has finished none."""
+        known = options.mean_tokens_per_unit
+        return self._unit_tokens if known is None else UnitTokens(known)
 
     @contextmanager
     def _entered(self, program_id: str, options: Options) -> Iterator[tuple[Place, float]]:

@@ -96,6 +96,7 @@ def plan_for(envelope: Envelope, program_name: str, offer: Offer, tenant: str) -
             sampling=sampling if thinking is None else dataclasses.replace(sampling, thinking=thinking),
             priority=wants.priority,
             tenant=tenant,
+            mean_tokens_per_unit=offer.options.mean_tokens_per_unit if program_name == offer.default_program else None,
         ),
     )
 
