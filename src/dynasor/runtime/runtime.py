@@ -120,6 +120,7 @@ class Runtime:
         options: Options,
         *,
         program_id: str | None = None,
+        can_be_audited: bool = True,
         listener: Listener = ignore,
     ) -> Answer:
         """Work on ``question`` with ``program``, until it ends, ``options.deadline_s`` has passed, or ``stop`` is
@@ -130,6 +131,7 @@ class Runtime:
 
         Args:
             program_id: its name in events, and for ``stop``; None: one is made from the question's.
+            can_be_audited: it goes by the rule of the drift watch's profile, and may be picked.
             listener: hears of this program, beside the runtime's own listener.
 
         Raises:
@@ -139,7 +141,8 @@ class Runtime:
         name = program_id if program_id is not None else f"{question.id}-{next(self._numbers)}"
         listener = both(self.listener, listener)
         watch = self.watch
-        if watch is None or not watch.audits(random.Random(seed_of(options.seed, question.id, "audit"))):
+        rng = random.Random(seed_of(options.seed, question.id, "audit"))
+        if watch is None or not can_be_audited or not watch.audits(rng):
             return await self._run(name, question, program, allocator, options, listener)
         audit = Audit(watch.profile)
         answer = await self._run(name, question, program, watch.allocator, options, both(listener, audit.hear))
