@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from dynasor.profile import Expected, Profile, Promise
+from dynasor.scheduling import Agreement
 from tests.cli.running import COMMAND, NO_TERMINAL, dynasor, hear_interrupts
 from tests.engines.scripted import OK, ScriptedServer, status
 
@@ -213,3 +215,25 @@ def ask_once(*arguments: str) -> tuple[tuple[int, Any], list[str]]:
     """What a server with these options answers, and what it said by the time it listened."""
     with started(*arguments) as serving:
         return serving.ask("/v1/chat/completions", chat()), serving.said
+
+
+def test_a_profile_is_gone_by_and_audited(tmp_path: Path) -> None:
+    """With its program's parameters, as `dynasor batch` has them."""
+    profile = Profile(
+        model="dynasor-tiny",
+        dataset="none",
+        program="self-consistency-chains",
+        max_samples=2,
+        allocator=Agreement(0.5),
+        promise=Promise("agreement", 0.95),
+        expected=Expected(0.7, 0.95),
+        settings=("effort=low",),
+    )
+    profile.save(tmp_path / "profile.json")
+    with started("--profile", tmp_path / "profile.json", "--audit-share", "1") as serving:
+        answer = serving.ask("/v1/chat/completions", chat())[1]["dynasor"]
+        assert (answer["program"], answer["answer"]) == ("self-consistency-chains", "84")
+        with urllib.request.urlopen(serving.url + "/metrics") as response:
+            assert b"dynasor:audited_programs_total 1.0" in response.read()
+    other = dynasor("serve", "--port", "0", "--profile", tmp_path / "profile.json", "--program", "self-consistency")
+    assert "the profile is of the program 'self-consistency-chains', this run has 'self-consistency'" in other.stderr

@@ -83,8 +83,6 @@ def serve(
     """
     engines = engine or [EMBEDDED]
     run = dataclasses.replace(run, engine=engines[0])
-    if run.audit_share is not None:
-        raise InputError("--audit-share is for `dynasor batch`; a server audits nothing")
     if policy not in POLICIES:
         raise InputError(f"--policy is {policy!r}; choose {', '.join(POLICIES)}")
     check_kinds(engines)
@@ -102,6 +100,7 @@ def serve(
             replicas = await open_replicas(stack, run, engines)
             await warn_of_ignored_priorities(replicas, engines)
             reader = await stack.enter_async_context(AnswerReader(run.answers))
+            watch = run.make_watch(next(iter(replicas.values())).info.model)
             offer = await make_offer(run, replicas, reward, default_deadline_s)
             tracer = stack.enter_context(open_traces()) if traces else None
 
@@ -109,10 +108,11 @@ def serve(
                 return Runtime(
                     replicas,
                     reader,
-                    concurrency=run.concurrency,
+                    concurrency=run.capacity,
                     policy=policy,
                     weights=keys.weights if keys else None,
                     listener=listener,
+                    watch=watch,
                 )
 
             service = Service(
@@ -148,7 +148,7 @@ async def open_replicas(stack: AsyncExitStack, run: options.RunOptions, engines:
             spec,
             model=None if is_local(spec) else run.model,
             api_key=run.api_key,
-            slots=run.concurrency,
+            slots=run.slots,
             has_peers=len(engines) > 1,
         )
         replicas[name] = await stack.enter_async_context(opened)
@@ -181,12 +181,11 @@ def replica_names(engines: Sequence[str]) -> list[str]:
 async def make_offer(
     run: options.RunOptions, replicas: Mapping[str, Engine], reward: Reward | None, default_deadline_s: float | None
 ) -> Offer:
-    """What clients can have. InputError if the profile is of another model, or the program cannot be made."""
+    """What clients can have. InputError if the program cannot be made."""
     engine = next(iter(replicas.values()))
-    run.make_watch(engine.info.model)
     is_named = run.program or run.preset or run.profile
     program = run.program_name if is_named else await default_program(engine)
-    settings = split_settings(run.set or (), "--set")
+    settings = split_settings(run.program_settings, "--set")
     if program != PASS_THROUGH:
         make_program(program, reward if takes_reward(program) else None, settings)
     elif settings:

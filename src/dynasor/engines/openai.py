@@ -18,6 +18,7 @@ import orjson
 from dynasor.engines.address import parse_address
 from dynasor.engines.bodies import body_of, headers_of, path_of
 from dynasor.engines.chunks import ChunkReader, ErrorChunk, UnreadableChunk
+from dynasor.engines.counters import largest_of
 from dynasor.engines.dialects import dialect_of
 from dynasor.engines.discovery import choose_model, read_models
 from dynasor.engines.failures import TRANSPORT_ERRORS, Blame, Failure
@@ -210,6 +211,18 @@ class OpenAIEngine:
             return check.read(orjson.loads(await self._whole(outcome)))
         except orjson.JSONDecodeError:
             return check.read(None)
+
+    async def cache_usage(self) -> float | None:
+        """The share of the KV cache in use; see ``TellsCacheUsage``. SGLang tells with ``--enable-metrics``."""
+        metric = self._dialect.cache_usage
+        if metric is None:
+            return None
+        outcome = await self._attempt("GET", f"{self._address.server}/metrics", None, NO_HEADERS)
+        if isinstance(outcome, Failure):
+            if outcome.status in NO_SUCH_CALL:
+                return None
+            raise outcome.error
+        return largest_of((await self._whole(outcome)).decode(errors="replace"), metric)
 
     async def _ask(self, url: str, body: JSON) -> Any:
         """The JSON that a call without a stream answers with.
