@@ -15,7 +15,7 @@ from dynasor import AnswerReader, Fixed, Options, Question, Runtime, SelfConsist
 from dynasor.engines import Engine
 from dynasor.engines.embedded import EmbeddedEngine
 from dynasor.engines.openai import OpenAIEngine
-from dynasor.errors import EngineFailed, EngineRejected, EngineUnreachable, ProgramFailed
+from dynasor.errors import EngineFailed, EngineRejected, EngineUnreachable, ProgramFailed, ProgramStopped
 from dynasor.events import Event, ReplicaChanged, RequestEnded, RequestMoved, RequestStarted
 from dynasor.programs import Session
 from dynasor.programs.chain_of_thought import ChainOfThought
@@ -357,3 +357,70 @@ async def test_rendering_goes_to_whoever_answers() -> None:
         assert rendered == "<user>How many?<assistant>"
         assert house.servers[0].paths == ["/tokenize"]
         assert "/detokenize" in house.servers[1].paths
+
+
+async def test_a_replica_comes_back_in_the_moment_in_which_patience_ends() -> None:
+    """One that waits is just being told that nobody is there; that is no error for who brings the good news."""
+
+    async def scenario(runtime: Runtime) -> None:
+        replicas, loop = runtime.replicas, asyncio.get_running_loop()
+        replicas.failed(replicas.begin("replica-0", "p"), EngineUnreachable("gone"))
+        await until(lambda: replicas["replica-0"].state is ReplicaState.TRIAL)
+        on_trial = replicas.begin("replica-0", "p")
+        failing = replicas.begin("replica-1", "q")
+
+        async def wait() -> None:
+            async with replicas.patience(loop.time()):
+                await asyncio.sleep(10)
+
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        told: list[BaseException] = []
+        loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+        replicas.failed(failing, EngineUnreachable("gone"))
+        loop.call_soon(replicas.succeeded, on_trial)
+        with pytest.raises(EngineUnreachable, match="no replica answers for 0 s"):
+            await waiting
+        assert not told
+        assert replicas["replica-0"].state is ReplicaState.IN
+
+    recovery = Recovery(patience_s=0.0, first_pause_s=0.01, longest_pause_s=0.01)
+    engines = [InProcessEngine(lambda request: InProcessReply("fine")) for _ in range(2)]
+    async with AnswerReader() as reader:
+        await scenario(Runtime(engines, reader, recovery=recovery))
+
+
+async def test_a_relay_whose_deadline_has_just_passed_cannot_be_stopped_any_more() -> None:
+    engine = InProcessEngine(lambda request: InProcessReply("fine"))
+    async with AnswerReader() as reader:
+        runtime = Runtime(engine, reader)
+        stopped = []
+        with pytest.raises(ProgramStopped) as caught:
+            async with runtime.relay(Options(deadline_s=0.01), program_id="r"):
+                try:
+                    await asyncio.sleep(10)
+                finally:
+                    stopped.append(runtime.stop("r"))
+    assert (stopped, caught.value.reason) == ([False], StopReason.DEADLINE)
+
+
+async def test_who_cannot_render_a_conversation_at_once_tries_again() -> None:
+    broken = stream(chat("a "), chat("b "), 0.02, CUT)
+    async with Servers([broken, status(503, "starting"), renders(REST)]) as house:
+        answer = await house.run(Single())
+        assert answer.solution == "a b d e"
+        assert house.moves == [("replica-0", 2), ("replica-0", 2)]
+
+
+async def test_what_one_replica_wrote_is_not_served_again_by_another() -> None:
+    async def hangs(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(30)
+        raise AssertionError("nobody waits so long")
+
+    broken = stream(chat("a "), chat("b "), 0.02, CUT)
+    async with Servers([broken], [hangs]) as house:
+        running = asyncio.create_task(house.run(Single()))
+        await until(lambda: len(house.servers[1].bodies) == 1)
+        running.cancel()
+        await asyncio.wait((running,))
+        assert house.runtime.dispatcher.scheduler.served == 2

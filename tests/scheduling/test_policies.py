@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dynasor.scheduling import POLICIES, ProgramEntry, Scheduler, Ticket
 from dynasor.scheduling.policies import MAX_URGENT_IN_A_ROW, PATIENCE
+from dynasor.scheduling.scheduler import FIRST_REQUEST_TOKENS
 from tests.scheduling.serving import enter, scheduler_with, serve, started, submit
 
 
@@ -104,6 +106,22 @@ def test_deadlines_that_can_wait_wait_and_then_the_least_laxity_goes_first() -> 
     assert started(scheduler, now=100.0) == ["c1"], "both are urgent, and c more so"
     scheduler.remove("c1", now=101.0)
     assert started(scheduler, now=101.0) == ["b1"]
+
+
+def test_who_waits_is_due_earlier_once_the_engine_turns_out_to_be_slow() -> None:
+    """50 tokens a second are taken for granted at first, at which 100 tokens can wait until 4 s before the deadline.
+    It learns that there is about 1 a second; then they cannot wait any longer when 200 s are left."""
+    scheduler = scheduler_with(1, policy="deadline")
+    enter(scheduler, "a", expected_tokens=10)
+    submit(scheduler, *(f"a{number}" for number in range(200)))
+    enter(scheduler, "b", deadline=1000.0, expected_tokens=100)
+    submit(scheduler, "b1")
+    for now in range(100):
+        (running,) = started(scheduler, now=float(now))
+        assert running.startswith("a"), "b can wait"
+        scheduler.produced(running, 1)
+        scheduler.remove(running, now=now + 1.0)
+    assert started(scheduler, now=850.0) == ["b1"]
 
 
 @dataclass
@@ -252,6 +270,12 @@ class AnythingCanHappen(RuleBasedStateMachine):
             assert replica.num_running == len(here) <= replica.capacity
 
     @invariant()
+    def places_are_kept_only_for_programs_that_are_here(self) -> None:
+        lines = self.scheduler.programs.values()
+        for replica in self.scheduler.replicas.values():
+            assert replica.num_held == sum(line.holds.count(replica) for line in lines)
+
+    @invariant()
     def nothing_idles_that_could_work(self) -> None:
         """Where one replica has room and nothing was held back, a decision leaves nothing that may start."""
         if len(self.scheduler.replicas) != 1:
@@ -280,6 +304,57 @@ class AnythingCanHappen(RuleBasedStateMachine):
 
 AnythingCanHappen.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestAnythingCanHappen = AnythingCanHappen.TestCase
+
+
+OLD = 4
+"""Programs that wait in the property below, of up to 50 tokens, while newcomers of 10 never end."""
+LONGEST_WAIT = MAX_URGENT_IN_A_ROW + 1
+"""Starts of anybody to one by rank, where all newcomers are urgent."""
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    policy=st.sampled_from(sorted(POLICIES)),
+    lengths=st.lists(st.integers(1, 50), min_size=OLD, max_size=OLD),
+    capacities=st.lists(st.integers(1, 2), min_size=1, max_size=2),
+    newcomers_are_due=st.booleans(),
+    is_fair=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_nobody_starves_whatever_comes(
+    policy: str, lengths: list[int], capacities: list[int], newcomers_are_due: bool, is_fair: bool, seed: int
+) -> None:
+    """A short newcomer whenever a request ends, due at once or not, of the same tenant or of another with ten times
+    the weight: all who wait get their turn, after what aging (PATIENCE), urgency and weights allow others to take."""
+    scheduler = Scheduler(POLICIES[policy], weights={"new": 10.0} if is_fair else None)
+    for number, capacity in enumerate(capacities):
+        scheduler.add_replica(f"r{number}", capacity)
+    rng, numbers = random.Random(seed), itertools.count(1_000_000)
+
+    def come(program_id: str, tenant: str, expected: float, deadline: float | None) -> None:
+        number = next(numbers)
+        scheduler.enter(ProgramEntry(program_id, number, 0.0, 0, tenant, deadline, expected))
+        scheduler.submit(Ticket(program_id, program_id, number, prompt_tokens=rng.randrange(20_000)))
+
+    def newcomer() -> None:
+        come(f"new-{next(numbers)}", "new", 10.0, 0.0 if newcomers_are_due else None)
+
+    for _ in range(sum(capacities) + 2):
+        newcomer()
+    running = [start.ticket.request_id for start in scheduler.schedule(0.0)]
+    for number, tokens in enumerate(lengths):
+        come(f"old-{number}", "old", float(tokens), None)
+    bound = LONGEST_WAIT * OLD * (PATIENCE * max(lengths) / 10 + 10 * FIRST_REQUEST_TOKENS)
+    for now in range(1, int(bound)):
+        if not any(request_id.startswith("old") for request_id in scheduler.waiting):
+            return
+        ended = running.pop(rng.randrange(len(running)))
+        scheduler.produced(ended, 10)
+        scheduler.remove(ended, float(now))
+        scheduler.leave(ended)
+        newcomer()
+        running += [start.ticket.request_id for start in scheduler.schedule(float(now))]
+    raise AssertionError(f"after {bound:.0f} requests there still wait {scheduler.waiting_order(0.0)[:OLD]}")
 
 
 @settings(deadline=None)

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
 from collections.abc import AsyncIterator
-from typing import Any
 
-import openai
-import orjson
-import pytest
 import pytest_asyncio
 
 from dynasor.engines import open_engine
+from tests.serving.openai_contract import OpenAIContract
 from tests.serving.running import Served, serving
-
-QUESTION = "A shop has 7 boxes of 12 pens. How many pens are there?"
-MESSAGES: list[Any] = [{"role": "user", "content": QUESTION}]
-VOTE = {"dynasor": {"program": "self-consistency", "max_samples": 4}}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -27,107 +18,5 @@ async def served() -> AsyncIterator[Served]:
         served.assert_nothing_left()
 
 
-@pytest.fixture
-async def client(served: Served) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0) as client:
-        yield client
-
-
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-async def test_the_default_is_a_chain_that_stops_when_settled(client: openai.AsyncOpenAI) -> None:
-    answer = await client.chat.completions.create(
-        model="dynasor-tiny", messages=MESSAGES, reasoning_effort="low", seed=1
-    )
-    message = answer.choices[0].message
-    assert "84" in (message.content or "")
-    assert message.model_extra and message.model_extra["reasoning"] == message.model_extra["reasoning_content"]
-    assert answer.usage and answer.usage.completion_tokens_details
-    reasoning_tokens = answer.usage.completion_tokens_details.reasoning_tokens or 0
-    assert 0 < reasoning_tokens < answer.usage.completion_tokens
-    assert answer.usage.prompt_tokens > 0
-    assert answer.model_extra and answer.model_extra["dynasor"]["program"] == "chain-of-thought"
-
-
-async def test_a_stream_of_thinking_then_the_answer(client: openai.AsyncOpenAI) -> None:
-    stream = await client.chat.completions.create(
-        model="dynasor-tiny", messages=MESSAGES, stream=True, stream_options={"include_usage": True}, seed=1
-    )
-    content, reasoning, usage = "", "", None
-    async for chunk in stream:
-        usage = chunk.usage or usage
-        for choice in chunk.choices:
-            content += choice.delta.content or ""
-            reasoning += (choice.delta.model_extra or {}).get("reasoning", "")
-    assert "84" in content
-    assert "boxes" in reasoning
-    assert usage and usage.completion_tokens > 0
-
-
-async def test_the_clients_own_accumulator_passes_over_progress(client: openai.AsyncOpenAI) -> None:
-    async with client.chat.completions.stream(model="dynasor-tiny", messages=MESSAGES, extra_body=VOTE) as stream:
-        async for _ in stream:
-            pass
-        final = await stream.get_final_completion()
-    assert "84" in (final.choices[0].message.content or "")
-    assert final.choices[0].finish_reason == "stop"
-
-
-async def test_pass_through_is_the_engines_own_answer(client: openai.AsyncOpenAI) -> None:
-    plain = {"dynasor": {"program": "pass-through"}}
-    answer = await client.chat.completions.create(
-        model="dynasor-tiny", messages=MESSAGES, n=2, max_tokens=8, extra_body=plain
-    )
-    assert len(answer.choices) == 2
-    assert not (answer.model_extra or {}).get("dynasor")
-    raw = await client.completions.create(model="dynasor-tiny", prompt="7*12=", max_tokens=4)
-    assert raw.object == "text_completion"
-    assert raw.choices[0].text
-
-
-async def test_errors_are_those_of_the_client(client: openai.AsyncOpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match="'gpt-4' is not served; 'dynasor-tiny' is") as missing:
-        await client.chat.completions.create(model="gpt-4", messages=MESSAGES)
-    assert missing.value.code == "model_not_found"
-    with pytest.raises(openai.BadRequestError) as caught:
-        await client.chat.completions.create(model="dynasor-tiny", messages=MESSAGES, n=3)
-    assert caught.value.param == "n"
-    assert [each.id async for each in client.models.list()] == ["dynasor-tiny"]
-
-
-async def test_the_client_that_does_not_wait_asynchronously(served: Served) -> None:
-    def ask() -> tuple[str, str]:
-        with openai.OpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0) as client:
-            whole = client.chat.completions.create(model="dynasor-tiny", messages=MESSAGES, extra_body=VOTE)
-            stream = client.chat.completions.create(
-                model="dynasor-tiny", messages=MESSAGES, extra_body=VOTE, stream=True
-            )
-            pieces = [chunk.choices[0].delta.content or "" for chunk in stream]
-            return whole.choices[0].message.content or "", "".join(pieces)
-
-    whole, streamed = await asyncio.to_thread(ask)
-    assert "84" in whole
-    assert "84" in streamed
-
-
-async def test_a_client_that_is_cancelled_stops_its_program(served: Served, client: openai.AsyncOpenAI) -> None:
-    stream = await client.chat.completions.create(model="dynasor-tiny", messages=MESSAGES, stream=True)
-    async for _ in stream:
-        break
-    await stream.close()
-    async with asyncio.timeout(5):
-        await served.service.all_over()
-    served.assert_nothing_left()
-
-
-async def test_curl(served: Served) -> None:
-    body = orjson.dumps({"messages": MESSAGES, **VOTE, "stream": True}).decode()
-
-    def curl() -> str:
-        command = ["curl", "-sSN", f"{served.url}/v1/chat/completions", "-d", body]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-
-    printed = await asyncio.to_thread(curl)
-    assert '"answer":"84"' in printed
-    assert printed.endswith("data: [DONE]\n\n")
+class TestEmbedded(OpenAIContract):
+    """llama.cpp."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from benchmarks.vllm_server import START_TIMEOUT_S, vllm_server
-from dynasor.engines.embedded import SHIPPED_MODEL, EmbeddedEngine
+from dynasor.engines.embedded import EmbeddedEngine
 from dynasor.engines.openai import OpenAIEngine
 from dynasor.engines.protocol import Engine
 from dynasor.models.question_sets import Split, question_lines
@@ -21,7 +21,6 @@ from tests.engines.render_contract import RenderContract
 from tests.engines.tiny_model import random_weights, write_huggingface
 
 PYTHON = os.environ.get("DYNASOR_VLLM_PYTHON", "")
-SHIPPED_FOLDER = SHIPPED_MODEL.with_name("hf")
 
 pytestmark = [
     pytest.mark.vllm,
@@ -41,12 +40,6 @@ def tiny_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def engine(tiny_url: str) -> AsyncIterator[OpenAIEngine]:
     async with OpenAIEngine(tiny_url) as engine:
         yield engine
-
-
-@pytest.fixture(scope="module")
-def shipped_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with vllm_server(PYTHON, SHIPPED_FOLDER, tmp_path_factory.mktemp("shipped") / "vllm.log") as url:
-        yield url
 
 
 class TestVllmContract(EngineContract):

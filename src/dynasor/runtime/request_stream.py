@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from dynasor.errors import EngineCannot, EngineError
 from dynasor.events import RequestEnded, RequestMoved, RequestStarted
+from dynasor.runtime.prompt_length import characters_of
 from dynasor.runtime.replicas import REPLICA_FAULTS, Visit
 from dynasor.runtime.transcript import Transcript, continued
 from dynasor.vocabulary import Completion, Delta, Request
@@ -30,6 +31,7 @@ class RequestStream:
     ) -> None:
         self.request = request
         self._is_beside = is_beside
+        self._accompanies = session.open_streams[-1] if is_beside and session.open_streams else None
         self._is_read_at_end = is_read_at_end
         self._session = session
         self._transcript = Transcript()
@@ -82,6 +84,9 @@ class RequestStream:
                 # Once more, before the scheduler gives the place away: no other unit takes it before the
                 # allocator had its say.
                 opening.callback(unit.request_ends, self.request.id)
+            if not self._is_beside:
+                self._session.open_streams.append(self.request.id)
+                opening.callback(self._session.open_streams.remove, self.request.id)
             opening.callback(self._settle)
             opening.push_async_callback(self._close_deltas)
             self._open = opening.pop_all()
@@ -98,9 +103,9 @@ class RequestStream:
     async def __anext__(self) -> Delta:
         while True:
             assert self._visit is not None, "a stream is read inside its async with block"
-            if self._deltas is None:
-                self._deltas = self._visit.replica.engine.stream(await self._to_send())
             try:
+                if self._deltas is None:
+                    self._deltas = self._visit.replica.engine.stream(await self._to_send())
                 delta = self._transcript.add(await self._visit.next(self._deltas))
             except EngineError as error:
                 await self._go_elsewhere(error)
@@ -117,7 +122,9 @@ class RequestStream:
             request.id,
             is_granted=is_granted,
             is_beside=self._is_beside,
+            accompanies=self._accompanies,
             avoid=self._failed_on,
+            prompt_tokens=session.account.prompt_lengths.expected(self._num_characters),
         )
         async with session.replicas.patience(self._first_submitted_time):
             name = await self._turn.enter_async_context(turn)
@@ -129,6 +136,11 @@ class RequestStream:
         session.account.request_starts(self._visit.started_time)
         queue_s = self._visit.started_time - submitted_time
         session.listener(RequestStarted(session.program_id, request.id, request.kind, name, queue_s))
+
+    @property
+    def _num_characters(self) -> int:
+        """Of what a replica has to read before it goes on: the prompt, and what was written so far."""
+        return characters_of(self.request.prompt) + sum(map(len, self._transcript.text))
 
     async def _leave_turn(self) -> None:
         await self._turn.aclose()
@@ -142,12 +154,15 @@ class RequestStream:
         """Take another turn after a replica has failed; where that is of no use, ``error`` is raised."""
         session, transcript, visit = self._session, self._transcript, self._visit
         assert visit is not None
+        if isinstance(error, EngineCannot) and self._error is not None:
+            raise self._error from error  # only going on takes what this engine cannot do
         session.replicas.failed(visit, error)
         if not isinstance(error, REPLICA_FAULTS) or not self._may_try_again or not (self._is_unread or self._can_go_on):
             raise error
         self._error = error
         await self._close_deltas()
         self._stops_running()
+        transcript.num_tokens_before = transcript.num_tokens
         session.listener(
             RequestMoved(
                 session.program_id,
@@ -196,11 +211,10 @@ class RequestStream:
                 prompt = await self._session.replicas.render(
                     request.program_id, request.prompt, thinking=request.sampling.thinking
                 )
-            except EngineCannot as cannot:
+            except EngineCannot:
                 if self._is_read_at_end:
                     return self._from_the_beginning()
-                raise (self._error or cannot) from cannot
-        transcript.num_tokens_before = transcript.num_tokens
+                raise
         return continued(request, prompt, transcript)
 
     def _from_the_beginning(self) -> Request:
@@ -226,6 +240,7 @@ class RequestStream:
         is_cancelled = transcript.finish_reason is None
         used = self._used if is_cancelled else transcript.num_tokens
         produced = self._lost + transcript.num_tokens
+        session.account.prompt_lengths.learn(characters_of(request.prompt), transcript.prompt_tokens)
         session.account.spend(request.kind, transcript.prompt_tokens, produced, used)
         session.listener(
             RequestEnded(

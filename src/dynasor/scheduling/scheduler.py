@@ -111,6 +111,8 @@ class Scheduler:
         self._ready: Ranking[int] = Ranking()
         self._request_tokens = FIRST_REQUEST_TOKENS
         self._speed = Speed()
+        self._ranked_speed = self._speed.published
+        self._ends_since_ranked = 0
         self._program_tokens = 0.0
         self._num_programs_ended = 0
 
@@ -207,8 +209,13 @@ class Scheduler:
         run = self.running.pop(request_id, None)
         if run is not None:
             self._account(run, now)
-            if run.line.is_paused and self.policy.keeps_together and not run.ticket.is_beside:
+            if self._keeps_place(run):
                 self._hold(run.line, run.replica, now)
+
+    def _keeps_place(self, run: Run) -> bool:
+        """Whether the place that a request had waits for its program, which is still here and looks at what came."""
+        is_looking = run.line.is_paused and self.programs.get(run.ticket.program_id) is run.line
+        return is_looking and self.policy.keeps_together and not run.ticket.is_beside
 
     @property
     def next_release(self) -> float | None:
@@ -335,6 +342,19 @@ class Scheduler:
         self._request_tokens += NEW_SHARE * (tokens - self._request_tokens)
         if run_s > 0 and run.num_tokens:
             self._speed.learn(tokens / run_s)
+        if self.policy.minds_deadlines:
+            self._rank_deadlines()
+
+    def _rank_deadlines(self) -> None:
+        """Another speed gives every program another latest start. They are all ranked anew when as many requests have
+        ended since the last time as there are programs, so that it costs a constant number of steps a request."""
+        self._ends_since_ranked += 1
+        if self._speed.published == self._ranked_speed or self._ends_since_ranked < len(self.programs):
+            return
+        self._ranked_speed, self._ends_since_ranked = self._speed.published, 0
+        for line in self.programs.values():
+            if line.latest_start is not None:
+                self._rank(line)
 
     def _set_paused(self, program_id: str, is_paused: bool) -> None:
         line = self.programs.get(program_id)
