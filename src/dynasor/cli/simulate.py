@@ -6,6 +6,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -85,7 +86,9 @@ def simulate(
         str, typer.Option(help=f"What an iteration takes: {', '.join(shipped_profiles())}, or a file.")
     ] = PROFILE,
     replicas: Annotated[int, typer.Option(min=1, help="Copies of the engine.")] = 1,
-    capacity: Annotated[int, typer.Option("--capacity", "-c", min=1, help="Requests in flight on each.")] = 64,
+    capacity: Annotated[
+        int, typer.Option("--capacity", "-c", min=0, help="Requests in flight on each; 0: as many as it finds best.")
+    ] = 64,
     slo: Annotated[float | None, typer.Option(help="Seconds within which an answer is in time.")] = None,
     slo_by_difficulty: Annotated[
         bool, typer.Option("--slo-by-difficulty", help="Times 1, 2 or 3 by the question's difficulty, as in the paper.")
@@ -104,11 +107,11 @@ def simulate(
 
     Example: `dynasor simulate --rate 20 --slo 10 --policy gang --policy sjf -a fixed -a agreement`
     """
-    site = Site(load_engine_profile(engine_profile), replicas, capacity)
+    site = Site(load_engine_profile(engine_profile), replicas, capacity or None)
     defaults = Defaults(prompt_tokens, mean_tokens, modelled)
     if workload is not None:
         plan = read_workload(workload, defaults)
-        streams, site = plan.streams, Site(site.profile, replicas, capacity, plan.weights)
+        streams, site = plan.streams, replace(site, weights=plan.weights)
     else:
         streams = [
             Stream(
@@ -210,9 +213,8 @@ def report_of(site: Site, streams: Sequence[Stream], num_programs: int, seed: in
 def show(report: JSON) -> None:
     console = Console(highlight=False)
     copies = f"{report['replicas']} x " if report["replicas"] > 1 else ""
-    title = (
-        f"{report['programs']} programs on {copies}{report['engine_profile']}, {report['capacity']} requests at once"
-    )
+    limit = f", {report['capacity']} requests at once" if report["capacity"] else ""
+    title = f"{report['programs']} programs on {copies}{report['engine_profile']}{limit}"
     console.print(table_of(title, report["arms"], with_replicas=True))
     for name in dict.fromkeys(name for arm in report["arms"] for name in arm["streams"]):
         arms = [{"arm": arm["arm"], **arm["streams"][name]} for arm in report["arms"] if name in arm["streams"]]

@@ -320,9 +320,10 @@ class QuestionAuthor:
         self._questions: dict[str, SimulatedQuestion] = {}
 
     def begins(self, program_id: str, question: SimulatedQuestion) -> Question:
-        """A program begins to work on ``question``; what it is given to work on."""
+        """A program begins to work on ``question``; what it is given to work on, as long as it is said to be."""
         self._questions[program_id] = question
-        return Question.of_text(str(question.key), str(question.key))
+        key = str(question.key)
+        return Question.of_text(key.ljust(CHARS_PER_TOKEN * question.prompt_tokens), key)
 
     def ends(self, program_id: str) -> None:
         del self._questions[program_id]

@@ -102,6 +102,11 @@ class SimulatedEngine:
     async def render(self, messages: tuple[Message, ...], *, thinking: bool | None = None) -> str:
         raise EngineCannot("a simulated engine has no chat template to render a conversation with")
 
+    async def cache_usage(self) -> float:
+        """As ``TellsCacheUsage``."""
+        memory = self.batch.memory
+        return (memory.held + memory.shared) / memory.capacity
+
     def _submit(self, request: Request, reply: Reply) -> Sequence:
         tells_at = tuple(piece.num_tokens for piece in reply.pieces)
         prompt_tokens = sum(segment.num_tokens for segment in reply.prompt)

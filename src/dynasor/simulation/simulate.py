@@ -12,7 +12,7 @@ from dynasor.answers import AnswerReader
 from dynasor.events import Event, Listener, RequestStarted, both, ignore
 from dynasor.programs import Program
 from dynasor.runtime import Recovery, Runtime
-from dynasor.scheduling import Allocator
+from dynasor.scheduling import AdaptiveCapacity, Allocator
 from dynasor.simulation.answers import QuestionAuthor
 from dynasor.simulation.clock import run_virtually
 from dynasor.simulation.cost import EngineProfile
@@ -41,12 +41,12 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What all arms have: replicas of one engine, at most ``capacity`` requests on each, and tenants' weights (None:
-    tenants play no part)."""
+    """What all arms have: replicas of one engine, at most ``capacity`` requests on each (None: as many as the runtime
+    finds best), and tenants' weights (None: tenants play no part)."""
 
     profile: EngineProfile
     num_replicas: int = 1
-    capacity: int = 64
+    capacity: int | None = 64
     weights: Mapping[str, float] | None = None
 
 
@@ -105,14 +105,14 @@ class _Service:
             runtime = Runtime(
                 engines,
                 reader,
-                concurrency=site.capacity,
+                concurrency=AdaptiveCapacity() if site.capacity is None else site.capacity,
                 policy=self._arm.policy,
                 weights=site.weights,
                 recovery=NEVER_SLOW,
                 listener=self._hears(),
             )
             began = loop.time()
-            async with asyncio.TaskGroup() as group:
+            async with runtime.watching_caches(), asyncio.TaskGroup() as group:
                 for arrival in arrivals:
                     await asyncio.sleep(began + arrival.due_s - loop.time())
                     group.create_task(self._run(runtime, arrival))
