@@ -33,6 +33,9 @@ class Dialect:
     """How the engine tells whether it takes them."""
     routing_header: str | None = None
     """The header that tells which requests belong together, for routers between us and the engine."""
+    keeps_connections: bool = False
+    """Whether a connection can be asked again on this machine, where a new one costs little: llama.cpp says that it
+    keeps connections open, but closes them after every stream, and after 100 requests."""
     thinking_end: str | None = None
     """What the engine writes in the model's place to end its thinking in flight, where the chat template does not
     say; None: it cannot end it."""
@@ -44,6 +47,7 @@ DIALECTS: Mapping[str, Dialect] = {
         raw_body={"add_special_tokens": False},
         renderer=render_by_tokens,
         priority_sign=1,
+        keeps_connections=True,
         priority_check=VLLM_CHECK,
         routing_header="X-Session-ID",
     ),
@@ -51,6 +55,7 @@ DIALECTS: Mapping[str, Dialect] = {
         stream_options={"continuous_usage_stats": True},
         renderer=render_by_tokens,
         priority_sign=-1,
+        keeps_connections=True,
         priority_check=SGLANG_CHECK,
         routing_header="X-SMG-Routing-Key",
     ),

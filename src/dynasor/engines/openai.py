@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -109,13 +110,16 @@ class OpenAIEngine:
             InputError: the model is not served, or none was named and there are several.
             EngineError: the engine cannot be reached or does not answer.
         """
-        self._session = self._new_session()
+        self._session = self._new_session(keeps_connections=not self._address.is_loopback)
         try:
             self._info = await self._discover()
+            self._dialect = dialect_of(self._info.kind, self._address.host)
+            if self._address.is_loopback and self._dialect.keeps_connections:
+                await self._session.close()
+                self._session = self._new_session(keeps_connections=True)
         except BaseException:
             await self.__aexit__()
             raise
-        self._dialect = dialect_of(self._info.kind, self._address.host)
         if self._thinking_end is not None and self._dialect.thinking_end is not None:
             self._dialect = replace(self._dialect, thinking_end=self._thinking_end)
         return self
@@ -183,7 +187,7 @@ class OpenAIEngine:
     async def forward(self, path: str, body: bytes) -> AsyncIterator[ForwardedResponse]:
         """Post a request that somebody else wrote; see ``Forwards``."""
         try:
-            response = await self._entered().post(f"{self._address.api}/{path}", data=body, allow_redirects=False)
+            response = await self._send("POST", f"{self._address.api}/{path}", body)
         except TRANSPORT_ERRORS as error:
             raise self._blame.of_transport(error).error from error
         try:
@@ -280,10 +284,9 @@ class OpenAIEngine:
     async def _attempt(
         self, method: str, url: str, body: JSON | None, headers: Headers
     ) -> aiohttp.ClientResponse | Failure:
-        session = self._entered()
         data = None if body is None else orjson.dumps(body)
         try:
-            response = await session.request(method, url, data=data, headers=headers, allow_redirects=False)
+            response = await self._send(method, url, data, headers)
             if response.status == 200:
                 return response
             async with response:
@@ -292,6 +295,26 @@ class OpenAIEngine:
             failure = self._blame.of_transport(error)
             failure.error.__cause__ = error
             return failure
+
+    async def _send(
+        self, method: str, url: str, data: bytes | None, headers: Headers = NO_HEADERS
+    ) -> aiohttp.ClientResponse:
+        """The answer, whatever its status.
+
+        A kept connection may close before the answer begins, for the engine gave it up just then. That is tried once
+        more: what we send has no effect but its answer.
+        """
+        session = self._entered()
+        ask = partial(session.request, method, url, data=data, headers=headers, allow_redirects=False)
+        assert session.connector is not None
+        try:
+            return await ask()
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if session.connector.force_close:
+                raise
+            return await ask()
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> Failure:
         if 300 <= response.status < 400:
@@ -304,12 +327,12 @@ class OpenAIEngine:
         content = await self._whole(await self._open("GET", f"{self._address.api}/models"))
         return choose_model(read_models(content, self.base_url), self._wanted_model, self.base_url)
 
-    def _new_session(self) -> aiohttp.ClientSession:
+    def _new_session(self, *, keeps_connections: bool) -> aiohttp.ClientSession:
         headers = {"Content-Type": "application/json"}
         if self._api_key is not None:
             headers["Authorization"] = f"Bearer {self._api_key}"
         return aiohttp.ClientSession(
-            connector=self._new_connector(),
+            connector=new_connector(keeps_connections),
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=self._blame.connect_timeout_s, sock_read=self._blame.silence_timeout_s
             ),
@@ -319,12 +342,12 @@ class OpenAIEngine:
             raise_for_status=False,
         )
 
-    def _new_connector(self) -> aiohttp.TCPConnector:
-        """No bound of ours on connections. Nearby, each request has a new one, which costs next to nothing and
-        can never be one that the engine is just about to close; far away a handshake is worth saving."""
-        if self._address.is_loopback:
-            return aiohttp.TCPConnector(limit=0, force_close=True)
+
+def new_connector(keeps_connections: bool) -> aiohttp.TCPConnector:
+    """No bound of ours on connections. One that is not kept can never be one that the engine is just about to close."""
+    if keeps_connections:
         return aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
+    return aiohttp.TCPConnector(limit=0, force_close=True)
 
 
 class ForwardedResponse:
