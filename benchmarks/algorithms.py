@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
@@ -37,9 +37,9 @@ class Algorithm:
     cap: tuple[str, ...]
     smaller: Mapping[str, tuple[str, ...]]
     early: Mapping[str, tuple[str, ...]]
-    watched: tuple[str, ...]
+    watched: tuple[str, ...] = ()
     """How the calibration questions are run."""
-    profiles: Mapping[str, tuple[str, ...]]
+    profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What each profile promises; the arm is called so."""
 
 
@@ -77,8 +77,6 @@ ALGORITHMS: Mapping[str, Algorithm] = {
             "paper": ("--preset", "paper/rebase-math", "-n", "32"),
             "agreement": (*AGREEMENT, "-n", "32"),
         },
-        watched=("--allocator", "watch:wave=4", "-n", "32"),
-        profiles=WITH_LABELS,
     ),
     "mcts": Algorithm(
         program=("-p", "mcts", "--reward", "likelihood"),
@@ -88,8 +86,6 @@ ALGORITHMS: Mapping[str, Algorithm] = {
             "paper": ("--preset", "paper/mcts-gsm8k", "-n", "15"),
             "agreement": (*AGREEMENT, "-n", "15"),
         },
-        watched=("--allocator", "watch", "-n", "15"),
-        profiles=WITH_LABELS,
     ),
     "chain-of-thought": Algorithm(
         program=("-p", "chain-of-thought", "--temperature", "0.6"),

@@ -20,6 +20,7 @@ PROFILE = Profile(
     allocator=Agreement(0.031, min_share=0.25, prior=(0.2, 0.5, 8.0)),
     promise=Promise("accuracy", 0.01, 0.9),
     expected=Expected(0.61, 0.993, 0.004, 0.002),
+    mean_tokens_per_unit=312.5,
     evidence={"questions": 500},
 )
 
@@ -120,3 +121,17 @@ def test_without_labels_losses_are_not_known(tmp_path: Path) -> None:
     plain = replace(PROFILE, promise=Promise("agreement", 0.99), expected=Expected(0.5, 0.991))
     plain.save(tmp_path / "p.json")
     assert Profile.load(tmp_path / "p.json").expected.harmed is None
+
+
+def test_an_older_profile_says_nothing_of_tokens(tmp_path: Path) -> None:
+    stored = PROFILE.to_json()
+    del stored["mean_tokens_per_unit"]
+    (tmp_path / "p.json").write_text(json.dumps(stored))
+    assert Profile.load(tmp_path / "p.json") == replace(PROFILE, mean_tokens_per_unit=None)
+
+
+@pytest.mark.parametrize("tokens", [0, -1, "many", [1]])
+def test_a_number_of_tokens_that_cannot_be_is_refused(tmp_path: Path, tokens: object) -> None:
+    (tmp_path / "p.json").write_text(json.dumps(PROFILE.to_json() | {"mean_tokens_per_unit": tokens}))
+    with pytest.raises(InputError, match=r"is damaged: .*mean_tokens_per_unit is"):
+        Profile.load(tmp_path / "p.json")

@@ -114,6 +114,12 @@ class DriftSuspected:
     changed: int
     allowed: float
 
+    def __str__(self) -> str:
+        return (
+            f"{self.changed} of {self.audited} programs that ran to the cap changed their answer after the profile "
+            f"would have stopped; it allows {self.allowed:.1%}. Calibrate again"
+        )
+
 
 Event = (
     ProgramStarted

@@ -63,6 +63,8 @@ class Profile:
     expected: Expected
     settings: tuple[str, ...] = ()
     """Parameters of the program that were set, as NAME=VALUE, sorted."""
+    mean_tokens_per_unit: float | None = None
+    """Tokens that a unit of the program's knob (a sample) took on average; None where that was not recorded."""
     evidence: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Questions, shuffles, reliability by decile, and with labels the frontier of saving and loss."""
 
@@ -90,6 +92,7 @@ class Profile:
             "program": self.program,
             "max_samples": self.max_samples,
             "settings": list(self.settings),
+            "mean_tokens_per_unit": self.mean_tokens_per_unit,
             "allocator": json_of(self.allocator),
             "promise": promise,
             "expected": expected,
@@ -133,11 +136,19 @@ class Profile:
             program=str(stored["program"]),
             max_samples=int(stored["max_samples"]),
             settings=tuple(stored["settings"]),
+            mean_tokens_per_unit=tokens_of(stored.get("mean_tokens_per_unit")),
             allocator=allocator_of(stored["allocator"]),
             promise=Promise(**stored["promise"]),
             expected=Expected(**stored["expected"]),
             evidence=stored["evidence"],
         )
+
+
+def tokens_of(stored: object) -> float | None:
+    """Of an older profile there is none."""
+    if stored is None or (isinstance(stored, int | float) and 0 < stored < float("inf")):
+        return stored
+    raise ValueError(f"mean_tokens_per_unit is {stored!r}; a number above 0 or null was expected")
 
 
 def json_of(allocator: Agreement | Skyline) -> JSON:

@@ -14,6 +14,7 @@ from dynasor.batch.results import ResultFile
 from dynasor.errors import EngineFailed, EngineRejected, EngineTimeout, EngineUnreachable, InputError
 from dynasor.programs.self_consistency import SelfConsistency
 from dynasor.runtime import Recovery
+from dynasor.scheduling import AdaptiveCapacity
 from dynasor.vocabulary import JSON, Message, Request
 from tests.in_process_engine import InProcessEngine, Reply, Script, says
 
@@ -268,3 +269,16 @@ async def test_two_runs_on_one_output_are_refused(tmp_path: Path) -> None:
         pytest.raises(InputError, match=r"is being written by another run; wait for it or use another --output"),
     ):
         await run(job, says("1"))
+
+
+async def test_how_many_requests_run_may_be_left_to_be_found(tmp_path: Path) -> None:
+    job = make_job(write_questions(tmp_path, 20), concurrency=AdaptiveCapacity(2, most=3))
+    summary, engine = await run(job, says("1"))
+    assert summary["arms"]["agreement"]["questions"] == 20
+    assert engine.most_live <= 3
+
+
+async def test_its_errors_are_the_same_where_caches_are_watched(tmp_path: Path) -> None:
+    job = make_job(write_questions(tmp_path, 20), concurrency=AdaptiveCapacity(2), recovery=Recovery(patience_s=0.0))
+    with pytest.raises(EngineUnreachable, match="gone"):
+        await run(job, lambda request: Reply(error=EngineUnreachable("gone")))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ from dynasor.calibration.sweep import sweep
 from dynasor.calibration.walks import shuffled_walks, walk
 from dynasor.certainty import UNIFORM
 from dynasor.errors import InputError
-from dynasor.replay import Look, RecordedQuestion, RecordedRun, RecordedSample
+from dynasor.replay import Look, RecordedQuestion, RecordedRun, RecordedSample, read_runs
 from dynasor.replay.replay import replay, standings
 from dynasor.scheduling import Agreement
 from tests.calibration.populations import questions
@@ -166,3 +168,20 @@ def test_agreement_of_watched_programs_is_held_against_their_ends() -> None:
     found = WatchedRuns([watched(i, "b" if i % 2 else "a") for i in range(60)]).reliability()
     assert [decile.predicted for decile in found.deciles] == pytest.approx([0.5, 0.8, 0.9])
     assert [decile.observed for decile in found.deciles] == [0.5, 0.5, 0.5]
+
+
+def test_what_a_unit_took_is_measured_where_it_was_recorded() -> None:
+    runs = [replace(watched(0, "a"), tokens=800), replace(watched(1, "a"), tokens=240), watched(2, "a")]
+    assert WatchedRuns(runs).mean_tokens_per_unit == (800 + 240) / 16
+    assert WatchedRuns(runs[2:]).mean_tokens_per_unit is None
+    two = RecordedQuestion("q", (RecordedSample("a", tokens=100), RecordedSample("a", tokens=50)))
+    assert ShuffledSamples([two], 2).mean_tokens_per_unit == 75
+    assert ShuffledSamples([RecordedQuestion("q", (RecordedSample("a"),) * 2)], 2).mean_tokens_per_unit is None
+
+
+def test_a_result_line_tells_what_a_run_took(tmp_path: Path) -> None:
+    line = {"id": "q", "max_samples": 8, "looks": [{"units": 4, "agreement": 1.0, "answer": "a"}]}
+    usage = {"main": 70, "probe": 20, "score": 0, "cancelled": 10}
+    path = tmp_path / "runs.jsonl"
+    path.write_text("\n".join(json.dumps(each) for each in (line, line | {"id": "p", "usage": usage})))
+    assert [run.tokens for run in read_runs(path).runs] == [None, 100]

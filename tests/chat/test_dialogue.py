@@ -73,7 +73,7 @@ async def test_a_line_is_a_question_and_the_conversation_is_sent_along() -> None
         ["Be brief.", "three"],
     ]
     assert heard.ending is Ending.DONE
-    assert "stopped: program, 1 sample, 3 tokens, about 47 saved, 0." in heard.remarks
+    assert "stopped: program, 1 sample, 3 tokens, 0." in heard.remarks
 
 
 async def test_after_an_error_the_chat_goes_on_without_the_question() -> None:

@@ -43,6 +43,7 @@ def test_a_profile_is_learned_and_used(samples: Path, tmp_path: Path) -> None:
     assert (stored["model"], stored["max_samples"], stored["program"]) == ("dynasor-tiny", CAP, "self-consistency")
     assert stored["expected"]["kept"] >= 0.95
     assert stored["expected"]["saved"] > 0.3
+    assert stored["mean_tokens_per_unit"] == 10
     question = "A shop has 7 boxes of 12 pens. How many pens are there?"
     done = dynasor("solve", question, "--profile", profile, "--json")
     assert done.returncode == 0, done.stderr

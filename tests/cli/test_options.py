@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from dynasor.cli import options
 from dynasor.errors import InputError
+from dynasor.scheduling import AdaptiveCapacity
 
 
 def told(*arguments: str) -> tuple[str, options.RunOptions, bool]:
@@ -65,3 +66,17 @@ def test_what_changes_results_is_in_the_fingerprint_and_keys_are_not() -> None:
 def test_bad_settings_are_found_when_the_program_is_made() -> None:
     with pytest.raises(InputError, match="--set gives a twice"):
         options.RunOptions(set=["a=1", "a=2"]).make_program(None)
+
+
+def test_how_many_requests_run_at_once() -> None:
+    assert told("hello", "-c", "7")[1].capacity == 7
+    assert told("hello")[1].capacity == 32
+    assert told("hello", "-c", "auto", "-e", "http://h:1")[1].capacity == AdaptiveCapacity()
+    own = told("hello", "-c", "auto")[1]
+    assert (own.capacity, own.slots) == (AdaptiveCapacity(most=own.slots), 32)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", ""])
+def test_a_number_of_requests_that_cannot_be(text: str) -> None:
+    with pytest.raises(InputError, match=f"--concurrency is '{text}'; a whole number of at least 1, or auto, was"):
+        options.RunOptions(concurrency=text)

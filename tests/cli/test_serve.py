@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import signal
@@ -17,7 +18,10 @@ from typing import Any
 
 import pytest
 
+from dynasor.profile import Expected, Profile, Promise
+from dynasor.scheduling import Agreement
 from tests.cli.running import COMMAND, NO_TERMINAL, dynasor, hear_interrupts
+from tests.engines.scripted import OK, ScriptedServer, status
 
 QUESTION = "A shop has 7 boxes of 12 pens. How many pens are there?"
 KEY = "sk-test-0123456789abcdef"
@@ -190,3 +194,46 @@ def test_an_open_door_is_pointed_out() -> None:
     with started("--host", "0.0.0.0", "--program", "pass-through") as serving:
         assert any("WARNING: 0.0.0.0 can be reached from other machines" in line for line in serving.said)
         assert serving.ask("/health")[0] == 200
+
+
+async def test_a_replica_that_is_busy_is_left_for_another_at_once() -> None:
+    """And each is named, once, that would not hear of priorities."""
+    async with ScriptedServer() as busy, ScriptedServer() as free:
+        busy.replies, free.replies = [status(503, "busy", Retry_After="30")], [OK]
+        urls = [busy.url, free.url]
+        answer, said = await asyncio.to_thread(
+            ask_once, "-e", urls[0], "-e", urls[1], "--program", "self-consistency", "-n", "1"
+        )
+    assert (answer[0], answer[1]["dynasor"]["samples"]) == (200, 1)
+    assert (len(busy.bodies), len(free.bodies)) == (1, 1)
+    for url in urls:
+        [warning] = [line for line in said if "priorities may have no effect" in line and url in line]
+        assert "WARNING" in warning and "--scheduling-policy priority" in warning
+
+
+def ask_once(*arguments: str) -> tuple[tuple[int, Any], list[str]]:
+    """What a server with these options answers, and what it said by the time it listened."""
+    with started(*arguments) as serving:
+        return serving.ask("/v1/chat/completions", chat()), serving.said
+
+
+def test_a_profile_is_gone_by_and_audited(tmp_path: Path) -> None:
+    """With its program's parameters, as `dynasor batch` has them."""
+    profile = Profile(
+        model="dynasor-tiny",
+        dataset="none",
+        program="self-consistency-chains",
+        max_samples=2,
+        allocator=Agreement(0.5),
+        promise=Promise("agreement", 0.95),
+        expected=Expected(0.7, 0.95),
+        settings=("effort=low",),
+    )
+    profile.save(tmp_path / "profile.json")
+    with started("--profile", tmp_path / "profile.json", "--audit-share", "1") as serving:
+        answer = serving.ask("/v1/chat/completions", chat())[1]["dynasor"]
+        assert (answer["program"], answer["answer"]) == ("self-consistency-chains", "84")
+        with urllib.request.urlopen(serving.url + "/metrics") as response:
+            assert b"dynasor:audited_programs_total 1.0" in response.read()
+    other = dynasor("serve", "--port", "0", "--profile", tmp_path / "profile.json", "--program", "self-consistency")
+    assert "the profile is of the program 'self-consistency-chains', this run has 'self-consistency'" in other.stderr

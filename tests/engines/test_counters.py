@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from dynasor.engines.counters import EngineCounters, engine_counters, parse_counters
+from dynasor.engines.counters import EngineCounters, engine_counters, largest_of, parse_counters
+from dynasor.engines.openai import OpenAIEngine
 from dynasor.errors import EngineFailed, EngineUnreachable
-from tests.engines.scripted import ScriptedServer
+from tests.engines.scripted import Reply, ScriptedServer, status
 
 VLLM = """# HELP vllm:num_requests_running Number of requests in model execution batches.
 # TYPE vllm:num_requests_running gauge
@@ -29,8 +30,40 @@ def test_other_metrics_are_none_of_ours() -> None:
     assert parse_counters("process_cpu_seconds_total 1.0\n") is None
 
 
+def test_the_fullest_of_several_caches_counts() -> None:
+    text = 'vllm:kv_cache_usage_perc{engine="0"} 0.25\nvllm:kv_cache_usage_perc{engine="1"} 0.95\nother 1.0\n'
+    assert largest_of(text, "vllm:kv_cache_usage_perc") == 0.95
+    assert largest_of(text, "sglang:token_usage") is None
+
+
+async def told_usage(server: ScriptedServer, kind: str, page: Reply) -> float | None:
+    server.models = [{"id": "m", "owned_by": kind}]
+    server.pages = page
+    async with OpenAIEngine(server.url) as engine:
+        return await engine.cache_usage()
+
+
+@pytest.mark.parametrize(
+    ("kind", "page", "usage"),
+    [
+        ("vllm", status(200, 'vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.5\n'), 0.5),
+        ("sglang", status(200, 'sglang:token_usage{model_name="m"} 0.75\n'), 0.75),
+        ("sglang", status(404, {}), None),
+        ("llamacpp", status(200, LLAMACPP), None),
+        ("openai", status(500, {}), None),
+    ],
+)
+async def test_how_full_the_cache_is(server: ScriptedServer, kind: str, page: Reply, usage: float | None) -> None:
+    assert await told_usage(server, kind, page) == usage
+
+
+async def test_an_engine_that_fails_to_tell_is_told_from_one_that_cannot(server: ScriptedServer) -> None:
+    with pytest.raises(EngineFailed, match="out of order"):
+        await told_usage(server, "vllm", status(500, "out of order"))
+
+
 async def test_a_server_without_metrics_is_told(server: ScriptedServer) -> None:
-    expected = f"http://127.0.0.1:{server.port}/metrics has no metrics of vLLM, SGLang or llama.cpp (HTTP 405)"
+    expected = f"http://127.0.0.1:{server.port}/metrics has no metrics of vLLM, SGLang or llama.cpp (HTTP 404)"
     with pytest.raises(EngineFailed) as raised:
         await engine_counters(server.url)
     assert str(raised.value) == expected

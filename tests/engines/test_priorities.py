@@ -15,7 +15,7 @@ from dynasor.engines.openai import OpenAIEngine
 from dynasor.engines.priorities import read_sglang, read_vllm
 from dynasor.vocabulary import Request
 from tests.engines.reading import CHAT, RAW, ask, hear
-from tests.engines.scripted import OK, ScriptedServer
+from tests.engines.scripted import OK, ScriptedServer, status
 from tests.in_process_engine import InProcessEngine, says
 
 
@@ -124,3 +124,14 @@ async def test_an_engine_that_does_not_tell_is_warned_of(caplog: pytest.LogCaptu
     async with InProcessEngine(says("1")) as engine:
         assert await warn_if_priorities_are_ignored(engine)
     assert "engines of kind 'test' do not tell" in caplog.messages[0]
+
+
+async def test_one_that_cannot_be_asked_is_warned_of_and_no_failure(
+    server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.models = [{"id": "m", "owned_by": "vllm"}]
+    server.pages = status(500, "out of order")
+    async with OpenAIEngine(server.url) as engine:
+        assert await warn_if_priorities_are_ignored(engine)
+    assert "it could not be asked" in caplog.messages[0]
+    assert "out of order" in caplog.messages[0]

@@ -74,7 +74,7 @@ def test_without_marks_nothing_tells_what_is_right() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", ': the file has no questions; one JSON object a line was expected'),
+        (b"", ": the file has no questions; one JSON object a line was expected"),
         (GOOD + b"[1]\n", ":2: this is a list; a JSON object was expected"),
         (GOOD + b'\n{"samples": []}', ':3: "id" is missing; a string was expected'),
         (b'{"id": 1.5, "samples": []}', ':1: "id" is a number with a decimal point; a string was expected'),

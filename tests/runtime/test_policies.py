@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from dynasor import AnswerReader, Fixed, Options, Question, Runtime, SelfConsistency
+from dynasor.errors import InputError
 from dynasor.events import Event, ProgramEnded, RequestStarted
 from dynasor.scheduling import watch
 from tests.in_process_engine import InProcessEngine, says
@@ -83,3 +85,17 @@ async def test_a_program_that_looks_at_what_came_back_keeps_its_place_in_a_gang(
 
 async def test_requests_as_they_come_keep_none() -> None:
     assert await order_of_ends("fcfs") == ["short", "middle", "long"]
+
+
+async def test_what_a_profile_says_of_tokens_counts_before_a_program_has_finished_a_unit() -> None:
+    """Of many cheap samples and a few dear ones, the many are less; without a profile they would seem more."""
+    cheap, dear = Options(max_samples=8, mean_tokens_per_unit=10), Options(max_samples=2, mean_tokens_per_unit=1000)
+    options = {"first": Options(max_samples=1), "dear": dear, "cheap": cheap}
+    assert await order_of_starts("sjf", **options) == ["first", "cheap", "dear"]
+    unknown = {name: replace(each, mean_tokens_per_unit=None) for name, each in options.items()}
+    assert await order_of_starts("sjf", **unknown) == ["first", "dear", "cheap"]
+
+
+def test_a_unit_takes_something() -> None:
+    with pytest.raises(InputError, match="mean_tokens_per_unit is 0; a number above 0 was expected"):
+        Options(mean_tokens_per_unit=0)

@@ -115,3 +115,10 @@ def test_the_cache_is_never_overfilled_once_it_is_known_how_many_fit(fits: int, 
 def test_bad_parameters(make: Callable[[], AdaptiveCapacity], message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_a_few_requests_do_not_tell_what_many_would_take() -> None:
+    """One long prompt, or others' requests in the same cache; only where it overflows is that reason enough."""
+    capacity = AdaptiveCapacity(32)
+    assert capacity.observe(0.0, running=1, num_tokens=0, kv_usage=0.5) == 32
+    assert capacity.observe(1.0, running=4, num_tokens=0, kv_usage=0.96) == 3

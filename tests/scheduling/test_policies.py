@@ -270,6 +270,12 @@ class AnythingCanHappen(RuleBasedStateMachine):
             assert replica.num_running == len(here) <= replica.capacity
 
     @invariant()
+    def places_are_kept_only_for_programs_that_are_here(self) -> None:
+        lines = self.scheduler.programs.values()
+        for replica in self.scheduler.replicas.values():
+            assert replica.num_held == sum(line.holds.count(replica) for line in lines)
+
+    @invariant()
     def nothing_idles_that_could_work(self) -> None:
         """Where one replica has room and nothing was held back, a decision leaves nothing that may start."""
         if len(self.scheduler.replicas) != 1:

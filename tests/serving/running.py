@@ -16,8 +16,8 @@ from dynasor.events import Listener
 from dynasor.parameters import parameters_of
 from dynasor.programs import PROGRAMS, Program, load_program, make_program
 from dynasor.rewards import Reward
-from dynasor.runtime import Recovery
-from dynasor.scheduling import Agreement
+from dynasor.runtime import DriftWatch, Recovery
+from dynasor.scheduling import AdaptiveCapacity, Agreement
 from dynasor.serving import KeyRing, Limits, Offer, Service
 from dynasor.serving.server import Listening, open_site
 
@@ -77,13 +77,14 @@ async def serving(
     max_samples: int = 4,
     limits: Limits | None = None,
     keys: KeyRing | None = None,
-    concurrency: int = 32,
+    concurrency: int | AdaptiveCapacity = 32,
     max_tokens: int | None = 1024,
     settings: Mapping[str, str] | None = None,
     cors_origins: Sequence[str] = (),
     listener: Listener | None = None,
     reward: Reward | None = None,
     recovery: Recovery | None = None,
+    watch: DriftWatch | None = None,
 ) -> AsyncIterator[Served]:
     def made(name: str, given: Mapping[str, str]) -> Program:
         return make_program(name, reward if "reward" in parameters_of(load_program(name)) else None, given)
@@ -97,13 +98,18 @@ async def serving(
             programs=NEEDS_NO_REWARD if reward is None else NEEDS_NO_REWARD + NEEDS_A_REWARD,
             default_program=program,
             make_program=made,
-            allocator=Agreement(),
+            allocator=Agreement() if watch is None else watch.profile.allocator,
             options=Options(max_samples=max_samples, sampling=Sampling(temperature=1.0, max_tokens=max_tokens)),
             default_settings=settings or {},
         )
         service = Service(
             lambda listener: Runtime(
-                engines, reader, concurrency=concurrency, recovery=recovery or Recovery(), listener=listener
+                engines,
+                reader,
+                concurrency=concurrency,
+                recovery=recovery or Recovery(),
+                listener=listener,
+                watch=watch,
             ),
             offer,
             limits=limits,

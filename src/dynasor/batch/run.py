@@ -20,7 +20,7 @@ from dynasor.errors import EngineFailed, EngineRejected, EngineUnreachable, Inpu
 from dynasor.events import Listener, ignore
 from dynasor.programs import Program, is_exchangeable
 from dynasor.runtime import DEFAULT_RECOVERY, DriftWatch, Options, Recovery, Runtime
-from dynasor.scheduling import Allocator, Budget, BudgetedProgram, BudgetKeeper, BudgetUnit, Fixed
+from dynasor.scheduling import AdaptiveCapacity, Allocator, Budget, BudgetedProgram, BudgetKeeper, BudgetUnit, Fixed
 from dynasor.vocabulary import JSON, Answer, Question, Usage
 
 BASELINE = "fixed"
@@ -66,7 +66,7 @@ class BatchJob:
     allocator: Allocator
     options: Options
     fingerprint: JSON
-    concurrency: int = 32
+    concurrency: int | AdaptiveCapacity = 32
     compare_fixed: bool = False
     budget: Budget | None = None
     watch: DriftWatch | None = None
@@ -178,7 +178,7 @@ class ArmRun:
             self.report(self.arm, self.summary)
             missing = (question for question in self._questions() if question.id not in results.done)
             try:
-                async with asyncio.TaskGroup() as group:
+                async with self.runtime.watching_caches(), asyncio.TaskGroup() as group:
                     clock = group.create_task(self._keep_time())
                     await self._work(missing, results)
                     clock.cancel()
@@ -200,7 +200,8 @@ class ArmRun:
 
     async def _work(self, questions: Iterator[Question], results: ResultFile) -> None:
         """Keep as many programs going as requests may be in flight: then no slot is ever idle."""
-        places = asyncio.Semaphore(self.job.concurrency)
+        concurrency = self.job.concurrency
+        places = asyncio.Semaphore(concurrency if isinstance(concurrency, int) else concurrency.most)
         async with asyncio.TaskGroup() as group:
             for question in questions:
                 await places.acquire()

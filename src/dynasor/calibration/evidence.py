@@ -29,6 +29,11 @@ class Evidence(Protocol):
         ...
 
     @property
+    def mean_tokens_per_unit(self) -> float | None:
+        """Tokens that a unit of the knob took on average; None: they were not recorded."""
+        ...
+
+    @property
     def prior(self) -> VotePrior:
         """The prior under which the risks of the courses are foretold, learned from them without labels."""
         ...
@@ -63,6 +68,8 @@ class ShuffledSamples:
     ) -> None:
         self.num_questions = len(questions)
         self.is_marked = all(question.marks is not None for question in questions)
+        tokens = [sample.tokens for question in questions for sample in question.samples if sample.tokens is not None]
+        self.mean_tokens_per_unit = mean_or_none(sum(tokens), len(tokens))
         self.walks = shuffled_walks(questions, cap, by, shuffles, seed)
         self.prior = fit_prior(self.walks)
 
@@ -95,6 +102,10 @@ class WatchedRuns:
     def __init__(self, runs: Sequence[RecordedRun]) -> None:
         self.num_questions = len(runs)
         self.is_marked = all(look.correct is not None for run in runs for look in run.looks)
+        told = [run for run in runs if run.tokens is not None]
+        self.mean_tokens_per_unit = mean_or_none(
+            sum(run.tokens or 0 for run in told), sum(run.looks[-1].units for run in told)
+        )
         self._courses = recorded_courses(runs)
 
     def courses(self, min_share: float = 0.0) -> list[Course]:
@@ -102,3 +113,7 @@ class WatchedRuns:
 
     def reliability(self) -> Reliability:
         return reliability(itertools.chain.from_iterable(course.predictions() for course in self._courses))
+
+
+def mean_or_none(tokens: int, units: int) -> float | None:
+    return tokens / units if tokens and units else None

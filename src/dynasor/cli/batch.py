@@ -79,7 +79,7 @@ def batch(
                     "--compare": compare,
                     "--keep-samples": keep_samples,
                 },
-                concurrency=run.concurrency,
+                concurrency=run.capacity,
                 watch=run.make_watch(engine.info.model),
                 keep_samples=keep_samples,
                 compare_fixed=compare is not None,

@@ -58,10 +58,7 @@ class BatchDisplay:
 
     def hear(self, event: Event) -> None:
         if isinstance(event, DriftSuspected):
-            self.console.print(
-                f"[yellow]warning: {event.changed} of {event.audited} programs that ran to the cap changed their "
-                f"answer after the profile would have stopped; it allows {event.allowed:.1%}. Calibrate again[/yellow]"
-            )
+            self.console.print(f"[yellow]warning: {event}[/yellow]")
 
     def _line(self, arm: Arm, summary: ArmSummary, totals: str, now: float) -> None:
         if now - self._last_line >= LINE_EVERY_S or summary.questions in (0, self.num_questions):

@@ -103,6 +103,7 @@ def calibrate(
         program=recorded.program,
         max_samples=recorded.max_samples,
         settings=recorded.settings,
+        mean_tokens_per_unit=recorded.evidence.mean_tokens_per_unit,
         allocator=allocator_of(learned),
         promise=promise,
         expected=expected_of(learned, has_labels=max_loss is not None),
@@ -232,6 +233,8 @@ def show(profile: Profile, learned: Learned | LearnedSkyline, output: Path) -> N
         console.print(f"accuracy    {expected.helped - expected.harmed:+.2%} of questions against the full budget")
     console.print(f"rule        {rule_line(profile.allocator)}")
     console.print(f"evidence    {learned.questions} questions, a cap of {profile.max_samples}")
+    if profile.mean_tokens_per_unit is not None:
+        console.print(f"tokens      {profile.mean_tokens_per_unit:.0f} for each unit of the cap, on average")
     console.print(reliability_table(learned.reliability))
 
 

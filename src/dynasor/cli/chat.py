@@ -143,7 +143,7 @@ async def open_local(run: options.RunOptions) -> AsyncIterator[Source]:
         run.make_watch(engine.info.model)
         yield LocalSource(
             greeting=f"{engine.info.model} on {run.engine}",
-            runtime=Runtime(engine, reader, concurrency=run.concurrency),
+            runtime=Runtime(engine, reader, concurrency=run.capacity),
             make_program=lambda name, given: make_program(name, reward if takes_reward(name) else None, given),
             default_program=await choose_program(run, engine),
             default_settings=split_settings(run.program_settings, "--set"),

@@ -24,7 +24,7 @@ from dynasor.profile import Profile
 from dynasor.programs import PROGRAMS, Program, make_program
 from dynasor.rewards import REWARD_CHOICES, Reward, open_reward
 from dynasor.runtime import DriftWatch, Options
-from dynasor.scheduling import ALLOCATORS, PRESETS, Allocator, make_allocator, preset
+from dynasor.scheduling import ALLOCATORS, PRESETS, AdaptiveCapacity, Allocator, make_allocator, preset
 from dynasor.vocabulary import JSON, Sampling
 
 PROGRAM = "self-consistency"
@@ -32,6 +32,9 @@ ALLOCATOR = "agreement"
 MAX_SAMPLES = 16
 LOCAL_MAX_TOKENS = 1024
 LOCAL_TEMPERATURE = 1.0
+AUTO = "auto"
+LOCAL_SLOTS = 32
+"""Most requests at once on a model that we run ourselves, where that is left to be found: it is started for so many."""
 LARGEST_SEED = 2**63 - 1
 
 EngineOption = Annotated[
@@ -129,7 +132,15 @@ AnswersOption = Annotated[AnswerStyle, typer.Option(help="How answers are read a
 SeedOption = Annotated[
     int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of all sampling: the same seed draws the same samples.")
 ]
-ConcurrencyOption = Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Requests in flight at once.")]
+ConcurrencyOption = Annotated[
+    str,
+    typer.Option(
+        "--concurrency",
+        "-c",
+        metavar="INTEGER|auto",
+        help=f"Requests in flight at once on each engine; `{AUTO}` finds how many it takes to keep it busy.",
+    ),
+]
 
 
 def make_sampling(
@@ -146,9 +157,12 @@ def make_sampling(
     return Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens, thinking=thinking)
 
 
-def open_chosen_engine(engine: str, *, model: str | None, api_key: str | None, slots: int) -> Engine:
+def open_chosen_engine(
+    engine: str, *, model: str | None, api_key: str | None, slots: int, has_peers: bool = False
+) -> Engine:
     """The engine of the command line. A key from the environment is for URLs; local models need none."""
-    return open_engine(engine, model=model, api_key=None if is_local(engine) else api_key, slots=slots)
+    key = None if is_local(engine) else api_key
+    return open_engine(engine, model=model, api_key=key, slots=slots, has_peers=has_peers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +190,7 @@ class RunOptions:
     thinking: ThinkingOption = None
     answers: AnswersOption = AnswerStyle.MATH
     seed: SeedOption = 0
-    concurrency: ConcurrencyOption = 32
+    concurrency: ConcurrencyOption = "32"
 
     def __post_init__(self) -> None:
         deciders = {"--allocator": self.allocator, "--preset": self.preset, "--profile": self.profile}
@@ -189,6 +203,22 @@ class RunOptions:
             )
         if self.audit_share is not None and self.profile is None:
             raise InputError("--audit-share watches over a --profile, and there is none")
+        if self.concurrency != AUTO and not (self.concurrency.isdecimal() and int(self.concurrency) > 0):
+            raise InputError(
+                f"--concurrency is {self.concurrency!r}; a whole number of at least 1, or {AUTO}, was expected"
+            )
+
+    @property
+    def capacity(self) -> int | AdaptiveCapacity:
+        """How many requests run at once on each engine."""
+        if self.concurrency != AUTO:
+            return int(self.concurrency)
+        return AdaptiveCapacity(most=LOCAL_SLOTS) if is_local(self.engine) else AdaptiveCapacity()
+
+    @property
+    def slots(self) -> int:
+        """For how many requests at once a model is started that we run ourselves."""
+        return LOCAL_SLOTS if self.concurrency == AUTO else int(self.concurrency)
 
     @property
     def program_name(self) -> str:
@@ -237,7 +267,13 @@ class RunOptions:
         )
         profile = self.load_profile()
         prior = profile.allocator.prior if profile else UNIFORM
-        return Options(max_samples=self.cap, sampling=sampling, seed=self.seed, vote_prior=prior)
+        return Options(
+            max_samples=self.cap,
+            sampling=sampling,
+            seed=self.seed,
+            vote_prior=prior,
+            mean_tokens_per_unit=profile.mean_tokens_per_unit if profile else None,
+        )
 
     def make_watch(self, model: str) -> DriftWatch | None:
         """The drift watch of a run with a profile. InputError if that is of another ``model``, program or cap."""
@@ -261,7 +297,7 @@ class RunOptions:
         return make_program(self.program_name, reward, split_settings(self.program_settings, "--set"))
 
     def open_engine(self) -> Engine:
-        return open_chosen_engine(self.engine, model=self.model, api_key=self.api_key, slots=self.concurrency)
+        return open_chosen_engine(self.engine, model=self.model, api_key=self.api_key, slots=self.slots)
 
     def fingerprint(self) -> JSON:
         """Everything here that changes results, keys to engines apart."""

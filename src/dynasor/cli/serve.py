@@ -19,6 +19,7 @@ from rich.markup import escape
 from dynasor.answers import AnswerReader
 from dynasor.cli import options
 from dynasor.cli.config import ConfigOption
+from dynasor.engines import warn_if_priorities_are_ignored
 from dynasor.engines.opening import EMBEDDED, is_local
 from dynasor.engines.protocol import Engine
 from dynasor.errors import InputError
@@ -82,8 +83,6 @@ def serve(
     """
     engines = engine or [EMBEDDED]
     run = dataclasses.replace(run, engine=engines[0])
-    if run.audit_share is not None:
-        raise InputError("--audit-share is for `dynasor batch`; a server audits nothing")
     if policy not in POLICIES:
         raise InputError(f"--policy is {policy!r}; choose {', '.join(POLICIES)}")
     check_kinds(engines)
@@ -99,7 +98,9 @@ def serve(
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(entered(reward))
             replicas = await open_replicas(stack, run, engines)
+            await warn_of_ignored_priorities(replicas, engines)
             reader = await stack.enter_async_context(AnswerReader(run.answers))
+            watch = run.make_watch(next(iter(replicas.values())).info.model)
             offer = await make_offer(run, replicas, reward, default_deadline_s)
             tracer = stack.enter_context(open_traces()) if traces else None
 
@@ -107,10 +108,11 @@ def serve(
                 return Runtime(
                     replicas,
                     reader,
-                    concurrency=run.concurrency,
+                    concurrency=run.capacity,
                     policy=policy,
                     weights=keys.weights if keys else None,
                     listener=listener,
+                    watch=watch,
                 )
 
             service = Service(
@@ -143,7 +145,11 @@ async def open_replicas(stack: AsyncExitStack, run: options.RunOptions, engines:
     replicas: dict[str, Engine] = {}
     for name, spec in zip(replica_names(engines), engines, strict=True):
         opened = options.open_chosen_engine(
-            spec, model=None if is_local(spec) else run.model, api_key=run.api_key, slots=run.concurrency
+            spec,
+            model=None if is_local(spec) else run.model,
+            api_key=run.api_key,
+            slots=run.slots,
+            has_peers=len(engines) > 1,
         )
         replicas[name] = await stack.enter_async_context(opened)
     models = {name: replica.info.model for name, replica in replicas.items()}
@@ -151,6 +157,14 @@ async def open_replicas(stack: AsyncExitStack, run: options.RunOptions, engines:
         described = ", ".join(f"{name} serves {model!r}" for name, model in models.items())
         raise InputError(f"the engines serve different models: {described}; replicas of one were expected")
     return replicas
+
+
+async def warn_of_ignored_priorities(replicas: Mapping[str, Engine], engines: Sequence[str]) -> None:
+    """Any request may have a ``dynasor.priority``. A model that we run ourselves has no line of its own to be ordered:
+    it gets no more than it works on."""
+    for engine, spec in zip(replicas.values(), engines, strict=True):
+        if not is_local(spec):
+            await warn_if_priorities_are_ignored(engine)
 
 
 def replica_names(engines: Sequence[str]) -> list[str]:
@@ -167,12 +181,11 @@ def replica_names(engines: Sequence[str]) -> list[str]:
 async def make_offer(
     run: options.RunOptions, replicas: Mapping[str, Engine], reward: Reward | None, default_deadline_s: float | None
 ) -> Offer:
-    """What clients can have. InputError if the profile is of another model, or the program cannot be made."""
+    """What clients can have. InputError if the program cannot be made."""
     engine = next(iter(replicas.values()))
-    run.make_watch(engine.info.model)
     is_named = run.program or run.preset or run.profile
     program = run.program_name if is_named else await default_program(engine)
-    settings = split_settings(run.set or (), "--set")
+    settings = split_settings(run.program_settings, "--set")
     if program != PASS_THROUGH:
         make_program(program, reward if takes_reward(program) else None, settings)
     elif settings:

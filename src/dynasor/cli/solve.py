@@ -38,7 +38,7 @@ def solve(
     async def work() -> Answer:
         async with entered(reward), run.open_engine() as engine, AnswerReader(run.answers) as reader:
             run.make_watch(engine.info.model)
-            runtime = Runtime(engine, reader, concurrency=run.concurrency, listener=listener)
+            runtime = Runtime(engine, reader, concurrency=run.capacity, listener=listener)
             return await runtime.run(asked, program, allocator, run_options)
 
     answer = asyncio.run(work())

@@ -39,6 +39,11 @@ def parse_counters(text: str) -> EngineCounters | None:
     return EngineCounters(int(running), int(waiting or 0), int(generated))
 
 
+def largest_of(text: str, name: str) -> float | None:
+    """The largest value of this name in a Prometheus exposition, over labels; None if it is not there."""
+    return max((float(value) for found, value in SAMPLE.findall(text) if found == name), default=None)
+
+
 def first_of(totals: Mapping[str, float], names: tuple[str, ...]) -> float | None:
     return next((totals[name] for name in names if name in totals), None)
 

@@ -31,6 +31,8 @@ class Dialect:
     """What a priority, smaller first, is multiplied by for this engine; None: it has no priorities."""
     priority_check: PriorityCheck | None = None
     """How the engine tells whether it takes them."""
+    cache_usage: str | None = None
+    """The metric that tells which share of its KV cache is in use; None: there is none."""
     routing_header: str | None = None
     """The header that tells which requests belong together, for routers between us and the engine."""
     keeps_connections: bool = False
@@ -49,6 +51,7 @@ DIALECTS: Mapping[str, Dialect] = {
         priority_sign=1,
         keeps_connections=True,
         priority_check=VLLM_CHECK,
+        cache_usage="vllm:kv_cache_usage_perc",
         routing_header="X-Session-ID",
     ),
     "sglang": Dialect(
@@ -57,6 +60,7 @@ DIALECTS: Mapping[str, Dialect] = {
         priority_sign=-1,
         keeps_connections=True,
         priority_check=SGLANG_CHECK,
+        cache_usage="sglang:token_usage",
         routing_header="X-SMG-Routing-Key",
     ),
     "llamacpp": Dialect(

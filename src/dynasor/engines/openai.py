@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import random
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -19,21 +14,18 @@ import orjson
 from dynasor.engines.address import parse_address
 from dynasor.engines.bodies import body_of, headers_of, path_of
 from dynasor.engines.chunks import ChunkReader, ErrorChunk, UnreadableChunk
+from dynasor.engines.counters import largest_of
 from dynasor.engines.dialects import dialect_of
 from dynasor.engines.discovery import choose_model, read_models
 from dynasor.engines.failures import TRANSPORT_ERRORS, Blame, Failure
+from dynasor.engines.http import NO_HEADERS, Headers, answer_to, attempt, open_session, tried
 from dynasor.engines.protocol import EngineInfo
 from dynasor.engines.rendering import NotRendered, conversation_of
-from dynasor.engines.retrying import parse_retry_after, retry_delay
 from dynasor.engines.server_events import EventDecoder
-from dynasor.errors import EngineCannot, EngineFailed, EngineRejected, InputError
+from dynasor.errors import EngineCannot, EngineFailed, InputError
 from dynasor.vocabulary import JSON, Delta, Message, Request
 
-Headers = Mapping[str, str]
-NO_HEADERS: Headers = MappingProxyType({})
 MAX_ATTEMPTS = 5
-KEEP_ALIVE_S = 4.0
-"""Engines close idle connections after 5 s; we let go first, so that no request meets a closing one."""
 NO_SUCH_CALL = frozenset({404, 405, 501})
 """Answers of an engine that does not know a call, or was built without it."""
 
@@ -187,13 +179,19 @@ class OpenAIEngine:
     async def forward(self, path: str, body: bytes) -> AsyncIterator[ForwardedResponse]:
         """Post a request that somebody else wrote; see ``Forwards``."""
         try:
-            response = await self._send("POST", f"{self._address.api}/{path}", body)
+            response = await answer_to(self._entered(), "POST", f"{self._address.api}/{path}", body)
         except TRANSPORT_ERRORS as error:
             raise self._blame.of_transport(error).error from error
         try:
             yield ForwardedResponse(response, self._blame, path)
         finally:
             response.close()
+
+    def _new_session(self, *, keeps_connections: bool) -> aiohttp.ClientSession:
+        limits = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._blame.connect_timeout_s, sock_read=self._blame.silence_timeout_s
+        )
+        return open_session(self._address, self._api_key, limits, keeps_connections=keeps_connections)
 
     def _entered(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -214,6 +212,18 @@ class OpenAIEngine:
             return check.read(orjson.loads(await self._whole(outcome)))
         except orjson.JSONDecodeError:
             return check.read(None)
+
+    async def cache_usage(self) -> float | None:
+        """The share of the KV cache in use; see ``TellsCacheUsage``. SGLang tells with ``--enable-metrics``."""
+        metric = self._dialect.cache_usage
+        if metric is None:
+            return None
+        outcome = await self._attempt("GET", f"{self._address.server}/metrics", None, NO_HEADERS)
+        if isinstance(outcome, Failure):
+            if outcome.status in NO_SUCH_CALL:
+                return None
+            raise outcome.error
+        return largest_of((await self._whole(outcome)).decode(errors="replace"), metric)
 
     async def _ask(self, url: str, body: JSON) -> Any:
         """The JSON that a call without a stream answers with.
@@ -272,82 +282,16 @@ class OpenAIEngine:
         self, method: str, url: str, body: JSON | None, headers: Headers = NO_HEADERS
     ) -> aiohttp.ClientResponse | Failure:
         """The same, or why the last of all attempts failed."""
-        for attempt in itertools.count(1):
-            outcome = await self._attempt(method, url, body, headers)
-            if isinstance(outcome, aiohttp.ClientResponse):
-                return outcome
-            if not outcome.may_retry or attempt >= self._max_attempts:
-                return outcome
-            await asyncio.sleep(retry_delay(attempt, outcome.retry_after, self._random))
-        raise AssertionError("unreachable")
+        return await tried(lambda: self._attempt(method, url, body, headers), self._max_attempts, self._random)
 
     async def _attempt(
         self, method: str, url: str, body: JSON | None, headers: Headers
     ) -> aiohttp.ClientResponse | Failure:
-        data = None if body is None else orjson.dumps(body)
-        try:
-            response = await self._send(method, url, data, headers)
-            if response.status == 200:
-                return response
-            async with response:
-                return await self._refusal(response)
-        except TRANSPORT_ERRORS as error:
-            failure = self._blame.of_transport(error)
-            failure.error.__cause__ = error
-            return failure
-
-    async def _send(
-        self, method: str, url: str, data: bytes | None, headers: Headers = NO_HEADERS
-    ) -> aiohttp.ClientResponse:
-        """The answer, whatever its status.
-
-        A kept connection may close before the answer begins, for the engine gave it up just then. That is tried once
-        more: what we send has no effect but its answer.
-        """
-        session = self._entered()
-        ask = partial(session.request, method, url, data=data, headers=headers, allow_redirects=False)
-        assert session.connector is not None
-        try:
-            return await ask()
-        except aiohttp.ClientConnectorError:
-            raise
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if session.connector.force_close:
-                raise
-            return await ask()
-
-    async def _refusal(self, response: aiohttp.ClientResponse) -> Failure:
-        if 300 <= response.status < 400:
-            target = response.headers.get("Location", "nowhere")
-            return Failure(EngineRejected(f"{self.base_url} redirects to {target}; use that address"))
-        retry_after = parse_retry_after(response.headers.get("Retry-After"), time.time())
-        return self._blame.of_status(response.status, await response.read(), retry_after)
+        return await attempt(self._entered(), self._blame, method, url, body, headers, called=self.base_url)
 
     async def _discover(self) -> EngineInfo:
         content = await self._whole(await self._open("GET", f"{self._address.api}/models"))
         return choose_model(read_models(content, self.base_url), self._wanted_model, self.base_url)
-
-    def _new_session(self, *, keeps_connections: bool) -> aiohttp.ClientSession:
-        headers = {"Content-Type": "application/json"}
-        if self._api_key is not None:
-            headers["Authorization"] = f"Bearer {self._api_key}"
-        return aiohttp.ClientSession(
-            connector=new_connector(keeps_connections),
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=self._blame.connect_timeout_s, sock_read=self._blame.silence_timeout_s
-            ),
-            headers=headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=not self._address.is_loopback,
-            raise_for_status=False,
-        )
-
-
-def new_connector(keeps_connections: bool) -> aiohttp.TCPConnector:
-    """No bound of ours on connections. One that is not kept can never be one that the engine is just about to close."""
-    if keeps_connections:
-        return aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
-    return aiohttp.TCPConnector(limit=0, force_close=True)
 
 
 class ForwardedResponse:

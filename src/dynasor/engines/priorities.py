@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from dynasor.errors import EngineError
+
 if TYPE_CHECKING:
     from dynasor.engines.protocol import Engine
 
@@ -40,14 +42,21 @@ class TakesPriorities(Protocol):
 
 async def warn_if_priorities_are_ignored(engine: Engine) -> bool:
     """Log a warning if the priorities of requests to ``engine``, which was entered, may be of no effect there."""
-    why = f"engines of kind {engine.info.kind!r} do not tell"
-    if isinstance(engine, TakesPriorities):
-        told = await engine.why_priorities_are_ignored()
-        if told is None:
-            return False
-        why = told
+    why = await why_they_are_ignored(engine)
+    if why is None:
+        return False
     LOGGER.warning("priorities may have no effect in %r: %s; they still order what waits here", engine, why)
     return True
+
+
+async def why_they_are_ignored(engine: Engine) -> str | None:
+    """Why priorities may be of no effect in ``engine``. One that cannot say so now may still answer requests."""
+    if not isinstance(engine, TakesPriorities):
+        return f"engines of kind {engine.info.kind!r} do not tell"
+    try:
+        return await engine.why_priorities_are_ignored()
+    except EngineError as error:
+        return f"it could not be asked ({error})"
 
 
 def read_vllm(info: Any) -> str | None:

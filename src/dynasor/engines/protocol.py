@@ -69,6 +69,16 @@ class EndsThinking(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsCacheUsage(Protocol):
+    """What some engines can tell."""
+
+    async def cache_usage(self) -> float | None:
+        """The share of its KV cache that running requests take, 0 to 1; None: it does not tell. Asks once, and raises
+        ``EngineError`` and its children."""
+        ...
+
+
 class Forwarded(Protocol):
     """An engine's own answer to a request that was forwarded to it, as it comes."""
 

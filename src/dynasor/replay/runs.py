@@ -35,6 +35,8 @@ class RecordedRun:
     max_samples: int
     wave: int | None = None
     settings: tuple[str, ...] = ()
+    tokens: int | None = None
+    """Produced for it in all; None: not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,13 @@ def _run(value: JSON) -> RecordedRun:
         max_samples=field_of(value, "max_samples", "a whole number", int),
         wave=field_of({"wave": None} | value, "wave", "a whole number or null", int, NoneType),
         settings=tuple(field_of({"settings": []} | value, "settings", "a list", list)),
+        tokens=_tokens(field_of({"usage": None} | value, "usage", "an object or null", dict, NoneType)),
     )
+
+
+def _tokens(usage: JSON | None) -> int | None:
+    """What a result line's usage comes to."""
+    return None if usage is None else sum(field_of(usage, kind, "a whole number", int) for kind in usage)
 
 
 def _look(number: int, value: object) -> Look:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import random
-import time
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -14,8 +11,8 @@ import orjson
 
 from dynasor.engines.address import Address
 from dynasor.engines.failures import TRANSPORT_ERRORS, Blame, Failure
-from dynasor.engines.retrying import parse_retry_after, retry_delay
-from dynasor.errors import EngineFailed, EngineRejected, InputError
+from dynasor.engines.http import attempt, open_session, transport_failure, tried
+from dynasor.errors import EngineFailed, InputError
 from dynasor.rewards.checking import brief
 from dynasor.vocabulary import JSON
 
@@ -52,16 +49,8 @@ class Connection:
         return Blame(self.address.server, self.connect_timeout_s, self.timeout_s, self.api_key)
 
     async def __aenter__(self) -> Self:
-        headers = {"Content-Type": "application/json"}
-        if self.api_key is not None:
-            headers["Authorization"] = f"Bearer {self.api_key}"
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=self.address.is_loopback),
-            timeout=aiohttp.ClientTimeout(total=self.timeout_s, sock_connect=self.connect_timeout_s),
-            headers=headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=not self.address.is_loopback,
-        )
+        limits = aiohttp.ClientTimeout(total=self.timeout_s, sock_connect=self.connect_timeout_s)
+        self._session = open_session(self.address, self.api_key, limits)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -91,30 +80,18 @@ class Connection:
 
     async def _try(self, method: str, path: str, body: JSON | None) -> bytes | Failure:
         """What the server says, or why the last of all attempts failed."""
-        for attempt in itertools.count(1):
-            outcome = await self._attempt(method, path, body)
-            if isinstance(outcome, bytes) or not outcome.may_retry or attempt >= self.max_attempts:
-                return outcome
-            await asyncio.sleep(retry_delay(attempt, outcome.retry_after, self.rng))
-        raise AssertionError("unreachable")
+        return await tried(lambda: self._attempt(method, path, body), self.max_attempts, self.rng)
 
     async def _attempt(self, method: str, path: str, body: JSON | None) -> bytes | Failure:
+        """All of it: an answer that breaks off is worth another attempt, for scoring again changes nothing."""
+        url = self.url(path)
         if self._session is None:
-            raise InputError(f"{self.url(path)} is not open; use the reward as `async with reward:`")
-        data = None if body is None else orjson.dumps(body)
+            raise InputError(f"{url} is not open; use the reward as `async with reward:`")
+        outcome = await attempt(self._session, self.blame, method, url, body, called=url)
+        if isinstance(outcome, Failure):
+            return outcome
         try:
-            async with self._session.request(method, self.url(path), data=data, allow_redirects=False) as response:
-                content = await response.read()
+            async with outcome:
+                return await outcome.read()
         except TRANSPORT_ERRORS as error:
-            failure = self.blame.of_transport(error)
-            failure.error.__cause__ = error
-            return failure
-        if response.status == 200:
-            return content
-        if 300 <= response.status < 400:
-            target = response.headers.get("Location", "nowhere")
-            return Failure(
-                EngineRejected(f"{self.url(path)} redirects to {target}; use that address"), status=response.status
-            )
-        retry_after = parse_retry_after(response.headers.get("Retry-After"), time.time())
-        return self.blame.of_status(response.status, content, retry_after)
+            return transport_failure(self.blame, error)

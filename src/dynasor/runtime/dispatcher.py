@@ -46,11 +46,8 @@ class Dispatcher:
     def add_replica(self, name: str, capacity: int | AdaptiveCapacity) -> None:
         """A replica that may run ``capacity`` requests at once, or as many as that finds best; also one that was
         removed and is healthy again."""
-        if isinstance(capacity, AdaptiveCapacity):
-            self.scheduler.add_replica(name, capacity.capacity)
-            self._adapting[name] = capacity
-        else:
-            self.scheduler.add_replica(name, capacity)
+        self.scheduler.add_replica(name, capacity if isinstance(capacity, int) else capacity.capacity)
+        self._adapt(name, capacity)
         self._start_ready()
 
     def remove_replica(self, name: str) -> None:
@@ -58,9 +55,21 @@ class Dispatcher:
         self.scheduler.remove_replica(name)
         self._adapting.pop(name, None)
 
-    def set_capacity(self, name: str, capacity: int) -> None:
-        self.scheduler.set_capacity(name, capacity)
+    def set_capacity(self, name: str, capacity: int | AdaptiveCapacity) -> None:
+        self.scheduler.set_capacity(name, capacity if isinstance(capacity, int) else capacity.capacity)
+        self._adapt(name, capacity)
         self._start_ready()
+
+    def _adapt(self, name: str, capacity: int | AdaptiveCapacity) -> None:
+        if isinstance(capacity, AdaptiveCapacity):
+            self._adapting[name] = capacity
+        else:
+            self._adapting.pop(name, None)
+
+    def capacity_of(self, name: str) -> int:
+        """Requests that the replica may run at once now; 0 if it was removed."""
+        replica = self.scheduler.replicas.get(name)
+        return 0 if replica is None else replica.capacity
 
     def observe(self, name: str, *, kv_usage: float | None = None) -> None:
         """Let a replica with an adaptive capacity have another look at how it does. Turns that end see to that; whoever
@@ -68,9 +77,10 @@ class Dispatcher:
         adapting, replica = self._adapting.get(name), self.scheduler.replicas.get(name)
         if adapting is None or replica is None:
             return
-        capacity = adapting.observe(_now(), replica.num_running, replica.num_tokens, kv_usage)
+        capacity = adapting.observe(_now(), replica.num_running, replica.num_tokens, kv_usage, held=replica.num_held)
         if capacity != replica.capacity:
-            self.set_capacity(name, capacity)
+            self.scheduler.set_capacity(name, capacity)
+            self._start_ready()
 
     def enter(
         self,

@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dynasor.engines.protocol import Engine
 from dynasor.errors import EngineError, EngineFailed, EngineTimeout, EngineUnreachable, InputError
 from dynasor.events import Listener, ReplicaChanged
 from dynasor.runtime.dispatcher import Dispatcher
 from dynasor.runtime.pace import Pace
+from dynasor.scheduling import AdaptiveCapacity
 from dynasor.vocabulary import Delta, Message, ReplicaState
 
 MANY_ERRORS = 3
@@ -73,6 +74,8 @@ class Replica:
 
     name: str
     engine: Engine
+    capacity: int | AdaptiveCapacity
+    """Requests that it may run at once while it is in."""
     state: ReplicaState = ReplicaState.IN
     spell: int = 0
     """How often it was taken out: what began in an earlier spell tells nothing about how it is now."""
@@ -152,7 +155,7 @@ class Replicas:
         engines: Engine | Sequence[Engine] | Mapping[str, Engine],
         dispatcher: Dispatcher,
         *,
-        capacity: int,
+        capacity: int | AdaptiveCapacity,
         recovery: Recovery,
         listener: Listener,
     ) -> None:
@@ -160,16 +163,15 @@ class Replicas:
         if not named:
             raise InputError("there is no engine; at least one was expected")
         self.recovery = recovery
-        self._replicas = {name: Replica(name, engine) for name, engine in named.items()}
+        self._replicas = {name: Replica(name, engine, own(capacity)) for name, engine in named.items()}
         self._dispatcher = dispatcher
-        self._capacity = capacity
         self._listener = listener
         self._waits: set[asyncio.Timeout] = set()
         self._none_in_since: float | None = None
         self._pace = Pace()
         self._next_look: asyncio.TimerHandle | None = None
-        for name in named:
-            dispatcher.add_replica(name, capacity)
+        for replica in self:
+            dispatcher.add_replica(replica.name, replica.capacity)
 
     def __getitem__(self, name: str) -> Replica:
         return self._replicas[name]
@@ -216,7 +218,7 @@ class Replicas:
         if replica.state is ReplicaState.TRIAL and visit.spell == replica.spell:
             replica.num_failures = 0
             self._change(replica, ReplicaState.IN)
-            self._dispatcher.set_capacity(replica.name, self._capacity)
+            self._dispatcher.set_capacity(replica.name, replica.capacity)
             self._limit_waits()
 
     def failed(self, visit: Visit, error: EngineError) -> None:
@@ -242,7 +244,8 @@ class Replicas:
 
     def _try_out(self, replica: Replica) -> None:
         self._change(replica, ReplicaState.TRIAL)
-        self._dispatcher.add_replica(replica.name, min(self._capacity, replica.num_running + 1))
+        most = replica.capacity if isinstance(replica.capacity, int) else replica.capacity.capacity
+        self._dispatcher.add_replica(replica.name, min(most, replica.num_running + 1))
 
     def _change(self, replica: Replica, state: ReplicaState) -> None:
         replica.state = state
@@ -332,6 +335,11 @@ def end_at(limit: asyncio.Timeout, due: float | None) -> bool:
         return False
     limit.reschedule(due)
     return True
+
+
+def own(capacity: int | AdaptiveCapacity) -> int | AdaptiveCapacity:
+    """For one replica: what finds its capacity learns of no other."""
+    return replace(capacity) if isinstance(capacity, AdaptiveCapacity) else capacity
 
 
 def by_name(engines: Engine | Sequence[Engine] | Mapping[str, Engine]) -> dict[str, Engine]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from dynasor.errors import EngineCannot, EngineError
 from dynasor.events import RequestEnded, RequestMoved, RequestStarted
+from dynasor.runtime.prompt_length import characters_of
 from dynasor.runtime.replicas import REPLICA_FAULTS, Visit
 from dynasor.runtime.transcript import Transcript, continued
 from dynasor.vocabulary import Completion, Delta, Request
@@ -30,6 +31,7 @@ class RequestStream:
     ) -> None:
         self.request = request
         self._is_beside = is_beside
+        self._accompanies = session.open_streams[-1] if is_beside and session.open_streams else None
         self._is_read_at_end = is_read_at_end
         self._session = session
         self._transcript = Transcript()
@@ -82,6 +84,9 @@ class RequestStream:
                 # Once more, before the scheduler gives the place away: no other unit takes it before the
                 # allocator had its say.
                 opening.callback(unit.request_ends, self.request.id)
+            if not self._is_beside:
+                self._session.open_streams.append(self.request.id)
+                opening.callback(self._session.open_streams.remove, self.request.id)
             opening.callback(self._settle)
             opening.push_async_callback(self._close_deltas)
             self._open = opening.pop_all()
@@ -117,7 +122,9 @@ class RequestStream:
             request.id,
             is_granted=is_granted,
             is_beside=self._is_beside,
+            accompanies=self._accompanies,
             avoid=self._failed_on,
+            prompt_tokens=session.account.prompt_lengths.expected(self._num_characters),
         )
         async with session.replicas.patience(self._first_submitted_time):
             name = await self._turn.enter_async_context(turn)
@@ -129,6 +136,11 @@ class RequestStream:
         session.account.request_starts(self._visit.started_time)
         queue_s = self._visit.started_time - submitted_time
         session.listener(RequestStarted(session.program_id, request.id, request.kind, name, queue_s))
+
+    @property
+    def _num_characters(self) -> int:
+        """Of what a replica has to read before it goes on: the prompt, and what was written so far."""
+        return characters_of(self.request.prompt) + sum(map(len, self._transcript.text))
 
     async def _leave_turn(self) -> None:
         await self._turn.aclose()
@@ -228,6 +240,7 @@ class RequestStream:
         is_cancelled = transcript.finish_reason is None
         used = self._used if is_cancelled else transcript.num_tokens
         produced = self._lost + transcript.num_tokens
+        session.account.prompt_lengths.learn(characters_of(request.prompt), transcript.prompt_tokens)
         session.account.spend(request.kind, transcript.prompt_tokens, produced, used)
         session.listener(
             RequestEnded(

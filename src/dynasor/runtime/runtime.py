@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from dynasor.answers import AnswerReader
 from dynasor.certainty import UNIFORM, VotePrior
 from dynasor.engines.protocol import Engine
-from dynasor.errors import EngineError, InputError, ProgramFailed, ProgramStopped
+from dynasor.errors import EngineError, InputError, ProgramFailed, ProgramStopped, first_cause
 from dynasor.events import (
     Listener,
     ProgramEnded,
@@ -23,13 +23,14 @@ from dynasor.events import (
     ignore,
 )
 from dynasor.programs import Program
+from dynasor.runtime.cache_watch import LOOK_S, watch_cache
 from dynasor.runtime.dispatcher import Dispatcher, Place
 from dynasor.runtime.drift import Audit, DriftWatch
 from dynasor.runtime.replicas import DEFAULT_RECOVERY, Recovery, Replica, Replicas, end_at
 from dynasor.runtime.request_stream import now
 from dynasor.runtime.run import ProgramRun, ProgramState, ProgramStatus, engine_error_in
 from dynasor.runtime.session import ProgramSession, seed_of
-from dynasor.scheduling import POLICIES, Allocator, Scheduler, UnitTokens
+from dynasor.scheduling import POLICIES, AdaptiveCapacity, Allocator, Scheduler, UnitTokens
 from dynasor.vocabulary import Answer, Question, RequestKind, Sampling, StopReason
 
 
@@ -44,6 +45,8 @@ class Options:
         deadline_s: seconds from its arrival, waiting included, at which it answers with the best it has.
         priority: its class, which goes before any policy; smaller first.
         tenant: whose it is; fairness is between tenants.
+        mean_tokens_per_unit: what a unit of its knob takes, before it has finished one, if a profile knows; None: as
+            much as those of all programs so far.
     """
 
     max_samples: int = 16
@@ -53,12 +56,15 @@ class Options:
     deadline_s: float | None = None
     priority: int = 0
     tenant: str = ""
+    mean_tokens_per_unit: float | None = None
 
     def __post_init__(self) -> None:
         if self.max_samples < 1:
             raise InputError(f"max_samples is {self.max_samples}; at least 1 was expected")
         if self.deadline_s is not None and not self.deadline_s > 0:
             raise InputError(f"deadline_s is {self.deadline_s}; a number of seconds above 0 was expected")
+        if self.mean_tokens_per_unit is not None and not self.mean_tokens_per_unit > 0:
+            raise InputError(f"mean_tokens_per_unit is {self.mean_tokens_per_unit}; a number above 0 was expected")
 
 
 class Runtime:
@@ -73,7 +79,7 @@ class Runtime:
         engines: Engine | Sequence[Engine] | Mapping[str, Engine],
         reader: AnswerReader,
         *,
-        concurrency: int = 32,
+        concurrency: int | AdaptiveCapacity = 32,
         policy: str = "gang",
         weights: Mapping[str, float] | None = None,
         recovery: Recovery = DEFAULT_RECOVERY,
@@ -83,7 +89,9 @@ class Runtime:
         """Take the engines, under names where a mapping is given.
 
         Args:
-            concurrency: requests in flight on each replica; those that run beside others do not count.
+            concurrency: requests in flight on each replica; those that run beside others do not count. An
+                ``AdaptiveCapacity`` finds it, for each replica on its own, and heeds the engines' KV caches inside
+                ``watching_caches``.
             policy: whose request starts next, a name in ``POLICIES``.
             weights: of tenants, who then share by them; None: tenants play no part.
             recovery: what is done about replicas that fail.
@@ -112,6 +120,7 @@ class Runtime:
         options: Options,
         *,
         program_id: str | None = None,
+        can_be_audited: bool = True,
         listener: Listener = ignore,
     ) -> Answer:
         """Work on ``question`` with ``program``, until it ends, ``options.deadline_s`` has passed, or ``stop`` is
@@ -122,6 +131,7 @@ class Runtime:
 
         Args:
             program_id: its name in events, and for ``stop``; None: one is made from the question's.
+            can_be_audited: it goes by the rule of the drift watch's profile, and may be picked.
             listener: hears of this program, beside the runtime's own listener.
 
         Raises:
@@ -131,7 +141,8 @@ class Runtime:
         name = program_id if program_id is not None else f"{question.id}-{next(self._numbers)}"
         listener = both(self.listener, listener)
         watch = self.watch
-        if watch is None or not watch.audits(random.Random(seed_of(options.seed, question.id, "audit"))):
+        rng = random.Random(seed_of(options.seed, question.id, "audit"))
+        if watch is None or not can_be_audited or not watch.audits(rng):
             return await self._run(name, question, program, allocator, options, listener)
         audit = Audit(watch.profile)
         answer = await self._run(name, question, program, watch.allocator, options, both(listener, audit.hear))
@@ -146,6 +157,20 @@ class Runtime:
         """
         run = self._runs.get(program_id)
         return run is not None and run.end(reason)
+
+    @asynccontextmanager
+    async def watching_caches(self, look_s: float = LOOK_S) -> AsyncIterator[None]:
+        """In this block it is looked every ``look_s`` seconds how full the engines' KV caches are, where they tell, and
+        no adaptive capacity goes beyond what fits. With a fixed one there is nothing to look for."""
+        adapting = [replica for replica in self.replicas if isinstance(replica.capacity, AdaptiveCapacity)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                looks = [group.create_task(watch_cache(each, self.dispatcher, look_s)) for each in adapting]
+                yield
+                for look in looks:
+                    look.cancel()
+        except BaseExceptionGroup as failures:
+            raise first_cause(failures) from None
 
     def programs(self) -> list[ProgramStatus]:
         """What runs and waits, in the order of arrival."""
@@ -210,7 +235,7 @@ class Runtime:
                 sampling=replace(overlaid(options.sampling, question.sampling), seed=None),
                 seed=options.seed if question.sampling.seed is None else question.sampling.seed,
                 listener=listener,
-                unit_tokens=self._unit_tokens,
+                unit_tokens=self._usual(options),
                 vote_prior=options.vote_prior,
                 priority=options.priority,
             )
@@ -229,6 +254,11 @@ class Runtime:
             finally:
                 self._unit_tokens.learn(session.account.usage.produced, session.knob.done)
                 listener(ProgramEnded(program_id, answer))
+
+    def _usual(self, options: Options) -> UnitTokens:
+        """What a unit is taken to cost of which the program has finished none."""
+        known = options.mean_tokens_per_unit
+        return self._unit_tokens if known is None else UnitTokens(known)
 
     @contextmanager
     def _entered(self, program_id: str, options: Options) -> Iterator[tuple[Place, float]]:

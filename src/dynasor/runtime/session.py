@@ -18,6 +18,7 @@ from dynasor.programs.protocol import ReadAnswer, Session
 from dynasor.programs.votes import RewardForm
 from dynasor.runtime.branches import ProgramBranches, Unit
 from dynasor.runtime.dispatcher import Dispatcher, Place
+from dynasor.runtime.prompt_length import PromptLengths
 from dynasor.runtime.replicas import Replicas
 from dynasor.runtime.request_stream import RequestStream
 from dynasor.scheduling import Allocator, UnitTokens, expected_tokens
@@ -50,6 +51,7 @@ class Account:
     usage: Usage = field(default_factory=Usage)
     num_requests: int = 0
     num_running: int = 0
+    prompt_lengths: PromptLengths = field(default_factory=PromptLengths)
     first_start_time: float | None = None
     best: Answer = NO_ANSWER
 
@@ -132,6 +134,8 @@ class ProgramSession:
         self.seeds = SeedPath()
         self.knob = Knob(cap, SeedPath(("unit",)))
         self.unit: Unit | None = None
+        self.open_streams: list[str] = []
+        """Requests that others may run beside, the latest last."""
         self.is_part_of_unit = False
         self.place = place
         self.dispatcher = dispatcher
@@ -165,6 +169,7 @@ class ProgramSession:
         session.seeds = self.seeds.next()
         session.knob = Knob(cap, SeedPath((*session.seeds.parts, "unit")), certaindex=certaindex)
         session.is_part_of_unit = self.unit is not None
+        session.open_streams = []
         return session
 
     def in_unit(self, unit: Unit) -> ProgramSession:
@@ -172,6 +177,7 @@ class ProgramSession:
         session = copy.copy(self)
         session.unit = unit
         session.seeds = self.knob.seeds.next()
+        session.open_streams = []
         return session
 
     def votes(self, *, by: ChosenBy = "majority", reward_form: RewardForm = "mean") -> Votes:

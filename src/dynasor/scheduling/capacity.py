@@ -34,7 +34,8 @@ class AdaptiveCapacity:
     that was worth it. It tries the other direction next, and rests longer after every trial that was not.
 
     Only periods in which the replica was full count, and none in which it still runs more than its capacity, after a
-    step down. The first period after a step lets requests fill up and is left out.
+    step down. The first period after a step lets requests fill up and is left out. What the cache holds counts likewise
+    when the replica is full, for a few requests tell little of what many would take; beyond ``KV_LIMIT`` always.
 
     Args:
         most: it never goes above.
@@ -67,7 +68,9 @@ class AdaptiveCapacity:
         self._held = self.capacity
         self._fits = self.most
 
-    def observe(self, now: float, running: int, num_tokens: int, kv_usage: float | None = None) -> int:
+    def observe(
+        self, now: float, running: int, num_tokens: int, kv_usage: float | None = None, *, held: int = 0
+    ) -> int:
         """The capacity from now on.
 
         Args:
@@ -75,10 +78,13 @@ class AdaptiveCapacity:
             running: requests that run now.
             num_tokens: produced by the replica since it began; when it falls, the replica began anew.
             kv_usage: the share of the KV cache in use, 0 to 1; None: the engine does not tell.
+            held: places that are kept for a moment for programs that look at what came back. They count as full, or
+                there would hardly ever be a whole period to judge by.
         """
-        if kv_usage and running:
+        taken = running + held
+        if kv_usage and running and (kv_usage > KV_LIMIT or taken >= FULL * self.capacity):
             self._obey_cache(min(self.most, int(running * KV_LIMIT / kv_usage)))
-        if not FULL * self.capacity <= running <= self.capacity:
+        if not FULL * self.capacity <= taken <= self.capacity:
             self._began = None
         elif self._began is None or num_tokens < self._began[1]:
             self._began = (now, num_tokens)

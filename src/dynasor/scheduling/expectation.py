@@ -1,8 +1,8 @@
 """What a program is expected to spend from here on: units of its knob, times the tokens that a unit of it takes.
 
 That is the paper's approximate length of a job (D.3.1): compute still required, which certaindex decides, times the
-program's own mean per unit so far. Before it has finished a unit, the mean of all units so far stands in, and before
-there is any, what a profile says or ``FIRST_UNIT_TOKENS``.
+program's own mean per unit so far. Before it has finished a unit, what its profile says stands in, else the mean of
+all units so far, and before there is any, ``FIRST_UNIT_TOKENS``.
 """
 
 from __future__ import annotations

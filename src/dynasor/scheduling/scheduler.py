@@ -209,8 +209,13 @@ class Scheduler:
         run = self.running.pop(request_id, None)
         if run is not None:
             self._account(run, now)
-            if run.line.is_paused and self.policy.keeps_together and not run.ticket.is_beside:
+            if self._keeps_place(run):
                 self._hold(run.line, run.replica, now)
+
+    def _keeps_place(self, run: Run) -> bool:
+        """Whether the place that a request had waits for its program, which is still here and looks at what came."""
+        is_looking = run.line.is_paused and self.programs.get(run.ticket.program_id) is run.line
+        return is_looking and self.policy.keeps_together and not run.ticket.is_beside
 
     @property
     def next_release(self) -> float | None:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from dynasor.events import Event, ProgramEnded, ProgramStarted, RequestEnded, RequestStarted, TextShown
+from dynasor.runtime import DriftWatch
 from dynasor.serving.program_log import ProgramLog, Record
 from dynasor.serving.responses import saved_tokens
 from dynasor.vocabulary import Answer, ReplicaState, StopReason
@@ -32,15 +33,17 @@ class SchedulerState:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaLoad:
-    """A replica's state, and how many requests it runs now."""
+    """A replica's state, how many requests it runs now, and how many it may; 0 while it is out."""
 
     name: str
     state: ReplicaState
     running: int
+    capacity: int
 
 
 class Metrics:
-    """Counts what it hears; ``log`` must have heard it first. ``tenants`` are the named owners of keys."""
+    """Counts what it hears; ``log`` must have heard it first. ``tenants`` are the named owners of keys, ``watch`` looks
+    for drift."""
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Metrics:
         *,
         model: str,
         tenants: Sequence[str] = (),
+        watch: DriftWatch | None = None,
         now: Callable[[], float],
     ) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
@@ -56,7 +60,7 @@ class Metrics:
         self._now = now
         self._tenants = frozenset(tenants) if len(tenants) <= MOST_TENANTS else frozenset()
         self._arrival_times: dict[str, float] = {}
-        self.registry.register(Gauges(log, scheduler, model))
+        self.registry.register(Gauges(log, scheduler, model, watch))
         self._make_families()
 
     def _make_families(self) -> None:
@@ -160,10 +164,13 @@ def stop_label(record: Record) -> str:
 class Gauges:
     """What is now, looked up when it is asked for."""
 
-    def __init__(self, log: ProgramLog, scheduler: Callable[[], SchedulerState], model: str) -> None:
+    def __init__(
+        self, log: ProgramLog, scheduler: Callable[[], SchedulerState], model: str, watch: DriftWatch | None
+    ) -> None:
         self._log = log
         self._scheduler = scheduler
         self._model = model
+        self._watch = watch
 
     def collect(self) -> Iterable[Metric]:
         running = self._log.running
@@ -174,6 +181,8 @@ class Gauges:
         info.add_metric([self._model], 1)
         yield info
         yield from self._of_scheduler(self._scheduler())
+        if self._watch is not None:
+            yield from self._of_drift(self._watch)
 
     def _of_scheduler(self, state: SchedulerState) -> Iterable[Metric]:
         yield counted("scheduler_decisions", "How often the scheduler decided.", state.num_decisions)
@@ -182,13 +191,25 @@ class Gauges:
         running = GaugeMetricFamily(
             "dynasor:replica_requests_running", "Requests that a replica runs.", labels=["replica"]
         )
+        capacity = GaugeMetricFamily(
+            "dynasor:replica_capacity", "Requests that a replica may run; 0 while it is out.", labels=["replica"]
+        )
         states = GaugeMetricFamily("dynasor:replica_state", "1 for the state it is in.", labels=["replica", "state"])
         for each in state.replicas:
             running.add_metric([each.name], each.running)
+            capacity.add_metric([each.name], each.capacity)
             for known in ReplicaState:
                 states.add_metric([each.name, known.value], int(each.state is known))
         yield running
+        yield capacity
         yield states
+
+    def _of_drift(self, watch: DriftWatch) -> Iterable[Metric]:
+        yield counted("audited_programs", "Programs that ran to the cap to audit the profile.", watch.audited)
+        yield counted(
+            "audited_changes", "Those that changed their answer after the profile would have stopped.", watch.changed
+        )
+        yield gauge("drift_suspected", "1 once that is more than the profile allows and chance.", int(watch.warned))
 
 
 def gauge(name: str, text: str, value: float) -> Metric:

@@ -50,12 +50,14 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is run for one request."""
+    """What is run for one request. One that ``is_as_offered`` goes by the server's own rule: program, parameters, cap,
+    allocator and thinking are those of a request that says nothing."""
 
     program_name: str
     program: Program
     allocator: Allocator
     options: Options
+    is_as_offered: bool
 
 
 def program_for(envelope: Envelope, offer: Offer, *, is_chat: bool) -> str:
@@ -85,18 +87,24 @@ def plan_for(envelope: Envelope, program_name: str, offer: Offer, tenant: str) -
     with blamed_on("dynasor.set"):
         program = offer.make_program(program_name, settings)
     sampling = offer.options.sampling
+    allocator = allocator_for(wants, offer, is_unbounded=effort_of(envelope) == UNBOUNDED and "effort" in settings)
+    max_samples = wants.max_samples or offer.options.max_samples
     return Plan(
         program_name,
         program,
-        allocator_for(wants, offer, is_unbounded=effort_of(envelope) == UNBOUNDED and "effort" in settings),
+        allocator,
         dataclasses.replace(
             offer.options,
-            max_samples=wants.max_samples or offer.options.max_samples,
+            max_samples=max_samples,
             deadline_s=wants.deadline_s or offer.options.deadline_s,
             sampling=sampling if thinking is None else dataclasses.replace(sampling, thinking=thinking),
             priority=wants.priority,
             tenant=tenant,
+            mean_tokens_per_unit=offer.options.mean_tokens_per_unit if program_name == offer.default_program else None,
         ),
+        is_as_offered=(program_name, settings, allocator, max_samples)
+        == (offer.default_program, offer.default_settings, offer.allocator, offer.options.max_samples)
+        and thinking in (None, sampling.thinking),
     )
 
 

@@ -77,7 +77,8 @@ async def open_site(service: Service, listening: Listening) -> AsyncIterator[Sit
     try:
         site = Site(runner, listening.host, listening.port, service.limits.header_timeout_s)
         await site.start()
-        yield site
+        async with service.runtime.watching_caches():
+            yield site
     finally:
         await runner.cleanup()
         await service.all_over()

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from dynasor.events import Event, Listener, RequestStarted
+from dynasor.events import DriftSuspected, Event, Listener, RequestStarted
 from dynasor.runtime import Runtime
 from dynasor.serving.admission import Admission
 from dynasor.serving.keys import KeyRing
@@ -55,7 +55,12 @@ class Service:
         self.admission = Admission(self.limits)
         self.runtime = make_runtime(self.hear)
         self.metrics = Metrics(
-            self.log, self.scheduler_state, model=offer.model, tenants=self.keys.names, now=time.time
+            self.log,
+            self.scheduler_state,
+            model=offer.model,
+            tenants=self.keys.names,
+            watch=self.runtime.watch,
+            now=time.time,
         )
         self.num_open = 0
         """Requests for completions that are being answered, the writing of streams included."""
@@ -72,6 +77,8 @@ class Service:
             self.admission.begin(event.program_id)
         self.log.hear(event)
         self.metrics.hear(event)
+        if isinstance(event, DriftSuspected):
+            logger.warning("%s", event)
         if self._listener is not None:
             self._listener(event)
 
@@ -100,10 +107,19 @@ class Service:
             over.set()
 
     async def run(self, question: Question, plan: Plan, program_id: str, listener: Listener) -> Answer:
-        """Work on ``question``; see ``Runtime.run``."""
+        """Work on ``question``; see ``Runtime.run``.
+
+        Who gives a seed wants the same answer each time, which an audit, chosen at random, might change.
+        """
         with self.admitted(program_id, plan.options.tenant):
             return await self.runtime.run(
-                question, plan.program, plan.allocator, plan.options, program_id=program_id, listener=listener
+                question,
+                plan.program,
+                plan.allocator,
+                plan.options,
+                program_id=program_id,
+                can_be_audited=plan.is_as_offered and question.sampling.seed is None,
+                listener=listener,
             )
 
     @contextmanager
@@ -154,10 +170,14 @@ class Service:
         running = Counter(
             request.replica for record in self.log.running.values() for request in record.requests.values()
         )
-        decisions = self.runtime.dispatcher.decisions
+        dispatcher = self.runtime.dispatcher
+        decisions = dispatcher.decisions
         return SchedulerState(
             decisions.num_asked,
             decisions.num_started,
             decisions.spent_s,
-            [ReplicaLoad(each.name, each.state, running[each.name]) for each in self.runtime.replicas],
+            [
+                ReplicaLoad(each.name, each.state, running[each.name], dispatcher.capacity_of(each.name))
+                for each in self.runtime.replicas
+            ],
         )
