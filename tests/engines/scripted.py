@@ -24,6 +24,8 @@ class ScriptedServer:
         self.bodies: list[Any] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
+        self.client_ports: list[int] = []
+        """Where each post came from: the same port is the same connection."""
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> ScriptedServer:
@@ -60,9 +62,13 @@ class ScriptedServer:
         return len(self._runner.server.connections)
 
     async def stop_listening(self) -> None:
-        assert self._runner is not None
+        """As if the process had ended: nobody can connect, and open connections are cut."""
+        assert self._runner is not None and self._runner.server is not None
         for site in list(self._runner.sites):
             await site.stop()
+        for connection in self._runner.server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
         if callable(self.models):
@@ -77,6 +83,8 @@ class ScriptedServer:
         self.bodies.append(orjson.loads(await request.read()))
         self.headers.append(dict(request.headers))
         self.paths.append(request.path)
+        assert request.transport is not None
+        self.client_ports.append(request.transport.get_extra_info("peername")[1])
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         return await reply(request)
 

@@ -87,14 +87,6 @@ class TestReading:
         server.replies = [stream(raw("a"), raw(finish="stop"), 0.05, CUT)]
         assert (await hear(engine, ask())).finish_reason is FinishReason.STOP
 
-    async def test_nearby_no_connection_is_kept_that_the_engine_might_be_closing(
-        self, server: ScriptedServer, engine: OpenAIEngine
-    ) -> None:
-        server.replies = [OK]
-        for _ in range(3):
-            await hear(engine, ask())
-        assert server.num_connections == 0
-
 
 class TestEntering:
     async def test_the_only_model_is_chosen(self, server: ScriptedServer, engine: OpenAIEngine) -> None:

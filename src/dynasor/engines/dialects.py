@@ -35,6 +35,9 @@ class Dialect:
     """The metric that tells which share of its KV cache is in use; None: there is none."""
     routing_header: str | None = None
     """The header that tells which requests belong together, for routers between us and the engine."""
+    keeps_connections: bool = False
+    """Whether a connection can be asked again on this machine, where a new one costs little: llama.cpp says that it
+    keeps connections open, but closes them after every stream, and after 100 requests."""
     thinking_end: str | None = None
     """What the engine writes in the model's place to end its thinking in flight, where the chat template does not
     say; None: it cannot end it."""
@@ -46,6 +49,7 @@ DIALECTS: Mapping[str, Dialect] = {
         raw_body={"add_special_tokens": False},
         renderer=render_by_tokens,
         priority_sign=1,
+        keeps_connections=True,
         priority_check=VLLM_CHECK,
         cache_usage="vllm:kv_cache_usage_perc",
         routing_header="X-Session-ID",
@@ -54,6 +58,7 @@ DIALECTS: Mapping[str, Dialect] = {
         stream_options={"continuous_usage_stats": True},
         renderer=render_by_tokens,
         priority_sign=-1,
+        keeps_connections=True,
         priority_check=SGLANG_CHECK,
         cache_usage="sglang:token_usage",
         routing_header="X-SMG-Routing-Key",

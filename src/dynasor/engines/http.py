@@ -7,6 +7,7 @@ import itertools
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -27,13 +28,16 @@ KEEP_ALIVE_S = 4.0
 Got = TypeVar("Got")
 
 
-def open_session(address: Address, api_key: str | None, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
-    """Connections to the server at ``address``, which its owner closes."""
+def open_session(
+    address: Address, api_key: str | None, timeout: aiohttp.ClientTimeout, *, keeps_connections: bool | None = None
+) -> aiohttp.ClientSession:
+    """Connections to the server at ``address``, which its owner closes. They are asked again if ``keeps_connections``;
+    where that is not said, if the server is far away, for a handshake is worth saving there."""
     headers = {"Content-Type": "application/json"}
     if api_key is not None:
         headers["Authorization"] = f"Bearer {api_key}"
     return aiohttp.ClientSession(
-        connector=connector_to(address),
+        connector=new_connector(not address.is_loopback if keeps_connections is None else keeps_connections),
         timeout=timeout,
         headers=headers,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -42,12 +46,31 @@ def open_session(address: Address, api_key: str | None, timeout: aiohttp.ClientT
     )
 
 
-def connector_to(address: Address) -> aiohttp.TCPConnector:
-    """No bound of ours on connections. Nearby, each request has a new one, which costs next to nothing and
-    can never be one that the engine is just about to close; far away a handshake is worth saving."""
-    if address.is_loopback:
-        return aiohttp.TCPConnector(limit=0, force_close=True)
-    return aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
+def new_connector(keeps_connections: bool) -> aiohttp.TCPConnector:
+    """No bound of ours on connections. One that is not kept can never be one that the server is just about to close."""
+    if keeps_connections:
+        return aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
+    return aiohttp.TCPConnector(limit=0, force_close=True)
+
+
+async def answer_to(
+    session: aiohttp.ClientSession, method: str, url: str, data: bytes | None, headers: Headers = NO_HEADERS
+) -> aiohttp.ClientResponse:
+    """The answer, whatever its status.
+
+    A kept connection may close before the answer begins, for the server gave it up just then. That is tried once
+    more: what we send has no effect but its answer.
+    """
+    ask = partial(session.request, method, url, data=data, headers=headers, allow_redirects=False)
+    assert session.connector is not None, "a session has connections until it is closed"
+    try:
+        return await ask()
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+        if session.connector.force_close:
+            raise
+        return await ask()
 
 
 async def attempt(
@@ -64,7 +87,7 @@ async def attempt(
     none. ``called`` is what a message about a redirection calls the place."""
     data = None if body is None else orjson.dumps(body)
     try:
-        response = await session.request(method, url, data=data, headers=headers, allow_redirects=False)
+        response = await answer_to(session, method, url, data, headers)
         if response.status == 200:
             return response
         async with response:

@@ -18,7 +18,7 @@ from dynasor.engines.counters import largest_of
 from dynasor.engines.dialects import dialect_of
 from dynasor.engines.discovery import choose_model, read_models
 from dynasor.engines.failures import TRANSPORT_ERRORS, Blame, Failure
-from dynasor.engines.http import NO_HEADERS, Headers, attempt, open_session, tried
+from dynasor.engines.http import NO_HEADERS, Headers, answer_to, attempt, open_session, tried
 from dynasor.engines.protocol import EngineInfo
 from dynasor.engines.rendering import NotRendered, conversation_of
 from dynasor.engines.server_events import EventDecoder
@@ -102,16 +102,16 @@ class OpenAIEngine:
             InputError: the model is not served, or none was named and there are several.
             EngineError: the engine cannot be reached or does not answer.
         """
-        limits = aiohttp.ClientTimeout(
-            total=None, sock_connect=self._blame.connect_timeout_s, sock_read=self._blame.silence_timeout_s
-        )
-        self._session = open_session(self._address, self._api_key, limits)
+        self._session = self._new_session(keeps_connections=not self._address.is_loopback)
         try:
             self._info = await self._discover()
+            self._dialect = dialect_of(self._info.kind, self._address.host)
+            if self._address.is_loopback and self._dialect.keeps_connections:
+                await self._session.close()
+                self._session = self._new_session(keeps_connections=True)
         except BaseException:
             await self.__aexit__()
             raise
-        self._dialect = dialect_of(self._info.kind, self._address.host)
         if self._thinking_end is not None and self._dialect.thinking_end is not None:
             self._dialect = replace(self._dialect, thinking_end=self._thinking_end)
         return self
@@ -179,13 +179,19 @@ class OpenAIEngine:
     async def forward(self, path: str, body: bytes) -> AsyncIterator[ForwardedResponse]:
         """Post a request that somebody else wrote; see ``Forwards``."""
         try:
-            response = await self._entered().post(f"{self._address.api}/{path}", data=body, allow_redirects=False)
+            response = await answer_to(self._entered(), "POST", f"{self._address.api}/{path}", body)
         except TRANSPORT_ERRORS as error:
             raise self._blame.of_transport(error).error from error
         try:
             yield ForwardedResponse(response, self._blame, path)
         finally:
             response.close()
+
+    def _new_session(self, *, keeps_connections: bool) -> aiohttp.ClientSession:
+        limits = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._blame.connect_timeout_s, sock_read=self._blame.silence_timeout_s
+        )
+        return open_session(self._address, self._api_key, limits, keeps_connections=keeps_connections)
 
     def _entered(self) -> aiohttp.ClientSession:
         if self._session is None:

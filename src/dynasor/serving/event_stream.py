@@ -12,6 +12,8 @@ from dynasor.vocabulary import JSON
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
+UNREAD = 8192
+"""Bytes; half of what a transport may hold before it takes no more."""
 STREAM_HEADERS: Mapping[str, str] = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache",
@@ -49,12 +51,21 @@ class ClientStream:
         """Raises ConnectionError if the client is gone, or dropped for not reading."""
         if not self.response.prepared:
             await self.response.prepare(self._request)
+        if self._will_not_wait(data):
+            await self.response.write(data)
+            return
         try:
             async with asyncio.timeout(self._write_timeout_s):
                 await self.response.write(data)
         except TimeoutError as error:
             self.drop()
             raise ReaderTooSlow(f"the client read nothing for {self._write_timeout_s:g} s") from error
+
+    def _will_not_wait(self, data: bytes) -> bool:
+        """Whether the client has read so much that ``data`` is taken at once: nearly always, and a timer would cost
+        more than the writing."""
+        transport = self._request.transport
+        return transport is not None and transport.get_write_buffer_size() + len(data) < UNREAD
 
     async def end(self) -> web.StreamResponse:
         async with asyncio.timeout(self._write_timeout_s):
