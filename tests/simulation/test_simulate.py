@@ -14,10 +14,10 @@ from dynasor.events import Event, RequestEnded, RequestStarted
 from dynasor.scheduling import make_allocator
 from dynasor.simulation import CostModel, EngineProfile, SimulatedEngine, run_virtually
 from dynasor.simulation.answers import Population
-from dynasor.simulation.report import Outcome
+from dynasor.simulation.report import Outcome, is_in_time
 from dynasor.simulation.simulate import Arm, Site, simulate
 from dynasor.simulation.workloads import Bursty, Poisson, RecordedTimes, Stream, arrivals
-from dynasor.vocabulary import Usage
+from dynasor.vocabulary import Answer, Certaindex, StopReason, Usage
 from tests.simulation.authors import Writes, one_millisecond
 
 POPULATION = Population(right_a=2.0, mean_log_tokens=4.0, spread_within=0.5, prompt_tokens=50, unanswered_share=0.05)
@@ -84,6 +84,14 @@ def test_a_program_draws_the_same_samples_under_every_policy() -> None:
     found = [served(policy, "fixed", streams=calm)[0].whole for policy in ("fcfs", "gang", "sjf")]
     assert found[0].usage == found[1].usage == found[2].usage
     assert found[0].right == found[1].right == found[2].right
+
+
+def test_what_a_deadline_ends_is_in_time_if_it_says_something() -> None:
+    certaindex = Certaindex(0.5, {})
+    ended = Answer("7", certaindex, stop_reason=StopReason.DEADLINE, duration_s=2.0000000001)
+    assert is_in_time(ended, 2.0)
+    assert not is_in_time(replace(ended, text=None), 2.0)
+    assert not is_in_time(replace(ended, stop_reason=StopReason.CAP, duration_s=2.001), 2.0)
 
 
 def test_another_stream_changes_nothing_of_the_arrivals_of_one() -> None:

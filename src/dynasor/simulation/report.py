@@ -12,7 +12,10 @@ from statistics import fmean
 from dynasor.scheduling.measures import finish_time_fairness
 from dynasor.simulation.batching import Counters
 from dynasor.simulation.workloads import Arrival
-from dynasor.vocabulary import JSON, Answer, Usage
+from dynasor.vocabulary import JSON, Answer, StopReason, Usage
+
+ROUNDING_S = 1e-6
+"""What a difference of two times may be off by."""
 
 
 @dataclass(slots=True)
@@ -49,7 +52,7 @@ class Tally:
             self.right += answer.text in arrival.question.right
         if arrival.slo_s is not None:
             self.due += 1
-            self.in_time += answer.duration_s <= arrival.slo_s
+            self.in_time += is_in_time(answer, arrival.slo_s)
 
     @property
     def num_programs(self) -> int:
@@ -70,6 +73,12 @@ class Tally:
             "fairness_s_per_token": spread(self.fairness),
             "stop_reasons": dict(sorted(self.stop_reasons.items())),
         }
+
+
+def is_in_time(answer: Answer, slo_s: float) -> bool:
+    """Whether it came within ``slo_s``. One that its deadline ended came right then, and counts if it says something."""
+    says_nothing = answer.stop_reason is StopReason.DEADLINE and answer.text is None
+    return answer.duration_s <= slo_s + ROUNDING_S and not says_nothing
 
 
 def spread(values: Sequence[float]) -> JSON:
