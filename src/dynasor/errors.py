@@ -5,6 +5,7 @@
     DynasorError
     ├── InputError            the caller's: a file, an option or a value that cannot be used
     │   └── BadProgram        a program or an allocator breaks the rules of its session
+    ├── SimulationFault       a simulation cannot go on: all wait for ever, or for something outside it
     ├── ProgramFailed         a program gave up because of an engine error (its ``__cause__``)
     ├── ProgramStopped        a request that is passed through was stopped, or its deadline has passed
     └── EngineError           an engine's, or on the way to it
@@ -32,6 +33,10 @@ class InputError(DynasorError):
 
 class BadProgram(InputError):
     """A program or an allocator breaks the rules of its session."""
+
+
+class SimulationFault(DynasorError):
+    """A simulation cannot go on: everything in it waits for ever, or for something that is not in it."""
 
 
 class ProgramFailed(DynasorError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 from dynasor.answers.braces import nesting_depth
 from dynasor.answers.extraction import AnswerStyle, extract
@@ -21,6 +22,8 @@ from dynasor.answers.spelling import (
     word_key,
 )
 
+SHORT = 40
+"""Characters of an answer whose key is remembered."""
 MAX_DEPTH = 40
 """Formulas nested deeper are compared as text only: the parser recurses."""
 
@@ -58,6 +61,16 @@ def written_key(answer: str) -> str:
 
 
 def _quick_math_key(answer: str) -> str | None:
+    return _remembered_math_key(answer) if len(answer) <= SHORT else _math_key(answer)
+
+
+@lru_cache(maxsize=4096)
+def _remembered_math_key(answer: str) -> str | None:
+    """Most answers are short, and many come again and again: as votes of one question."""
+    return _math_key(answer)
+
+
+def _math_key(answer: str) -> str | None:
     if len(answer) > MAX_LENGTH:
         return written_key(answer)
     text = bare(answer)

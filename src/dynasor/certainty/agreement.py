@@ -74,11 +74,17 @@ def samples_to_settle(votes: VoteCounts, cap: int, max_change: float, prior: Vot
     At most what is left of ``cap``; 0 when the votes are settled already. With no votes at all this is
     how many unanimous samples settle a question.
     """
-    remaining = max(0, cap - votes.total)
     rest = votes.total - votes.leader - votes.runner_up
+    return _to_settle(votes.leader, votes.runner_up, rest, max(0, cap - votes.total), max_change, prior)
+
+
+@lru_cache(maxsize=65536)
+def _to_settle(
+    leader: int, runner_up: int, rest: int, remaining: int, max_change: float, prior: VotePrior = UNIFORM
+) -> int:
     for more in range(remaining):
-        leader = votes.leader + more
-        if leader and leader_stays(leader, votes.runner_up, rest, remaining - more, prior) >= 1 - max_change:
+        ahead = leader + more
+        if ahead and leader_stays(ahead, runner_up, rest, remaining - more, prior) >= 1 - max_change:
             return more
     return remaining
 

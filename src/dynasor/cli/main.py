@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dynasor.cli import batch, calibrate, chat, questions, replay, serve, solve
+from dynasor.cli import batch, calibrate, chat, questions, replay, serve, simulate, solve
 from dynasor.errors import DynasorError, EngineError, InputError, ProgramFailed
 
 BAD_INPUT = 2
@@ -35,6 +35,7 @@ app.command("batch")(batch.batch)
 app.command("serve")(serve.serve)
 app.command("chat")(chat.chat)
 app.command("replay")(replay.replay)
+app.command("simulate")(simulate.simulate)
 app.command("calibrate")(calibrate.calibrate)
 app.command("questions")(questions.questions)
 

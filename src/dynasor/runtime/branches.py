@@ -57,7 +57,8 @@ class ProgramBranches(Generic[Result]):
         self._finished: asyncio.Queue[tuple[Result] | None] = asyncio.Queue()
         self._unread = 0
         self._units: set[Unit] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        """In the order in which they began, in which they are cancelled, too: the same in every run."""
         self._group = asyncio.TaskGroup()
 
     @property
@@ -123,7 +124,7 @@ class ProgramBranches(Generic[Result]):
             unit = Unit(self._pause_or_resume)
             self._knob.open += 1
             self._units.add(unit)
-            self._tasks.add(self._group.create_task(self._run(unit, self._session.in_unit(unit))))
+            self._tasks.append(self._group.create_task(self._run(unit, self._session.in_unit(unit))))
         self._pause_or_resume()
 
     async def _run(self, unit: Unit, session: Session) -> None:

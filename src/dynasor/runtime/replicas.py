@@ -85,8 +85,8 @@ class Replica:
     """How often it was taken out since it last brought something."""
     errors_met: set[str] = field(default_factory=set)
     """Programs that met an error of its since it last brought something."""
-    visits: set[Visit] = field(default_factory=set, repr=False)
-    """What runs there now."""
+    visits: dict[Visit, None] = field(default_factory=dict, repr=False)
+    """What runs there now, in the order in which it began."""
 
     @property
     def num_running(self) -> int:
@@ -166,7 +166,7 @@ class Replicas:
         self._replicas = {name: Replica(name, engine, own(capacity)) for name, engine in named.items()}
         self._dispatcher = dispatcher
         self._listener = listener
-        self._waits: set[asyncio.Timeout] = set()
+        self._waits: dict[asyncio.Timeout, None] = {}
         self._none_in_since: float | None = None
         self._pace = Pace()
         self._next_look: asyncio.TimerHandle | None = None
@@ -202,13 +202,13 @@ class Replicas:
         replica = self._replicas[name]
         now = asyncio.get_running_loop().time()
         visit = Visit(replica, program_id, replica.spell, now, is_beside, may_leave, is_watched=len(self) > 1)
-        replica.visits.add(visit)
+        replica.visits[visit] = None
         if len(self) > 1 and self._next_look is None:
             self._look_later()
         return visit
 
     def end(self, visit: Visit) -> None:
-        visit.replica.visits.discard(visit)
+        visit.replica.visits.pop(visit, None)
 
     def succeeded(self, visit: Visit, num_tokens: int = 0) -> None:
         """It has brought something, ``num_tokens`` by now: a replica that is on trial is in again."""
@@ -287,7 +287,7 @@ class Replicas:
         none_since = self._none_in_since
         due = None if none_since is None else max(none_since, since) + self.recovery.patience_s
         limit = asyncio.timeout_at(due)
-        self._waits.add(limit)
+        self._waits[limit] = None
         try:
             async with limit:
                 yield
@@ -296,7 +296,7 @@ class Replicas:
                 raise
             raise self._nobody_there() from None
         finally:
-            self._waits.discard(limit)
+            self._waits.pop(limit, None)
 
     def _limit_waits(self) -> None:
         """None is in any more, or one is again."""

@@ -8,7 +8,8 @@ all units so far, and before there is any, ``FIRST_UNIT_TOKENS``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from functools import cache
+from typing import Protocol, cast, runtime_checkable
 
 from dynasor.scheduling.allocators import Allocator
 from dynasor.vocabulary import Certaindex, Spending
@@ -49,9 +50,15 @@ def expected_tokens(
 
 def expected_units(allocator: Allocator, spending: Spending, certaindex: Certaindex | None) -> float:
     """The allocator's own estimate; where it has none, what is left to the cap times what is open of the question."""
-    if isinstance(allocator, Expecting):
-        return allocator.expected_units(spending, certaindex)
+    if _has_estimates(type(allocator)):
+        return cast(Expecting, allocator).expected_units(spending, certaindex)
     return open_share(spending, certaindex)
+
+
+@cache
+def _has_estimates(kind: type) -> bool:
+    """Looking through a protocol takes longer than the rest of a decision."""
+    return issubclass(kind, Expecting)
 
 
 def open_share(spending: Spending, certaindex: Certaindex | None) -> float:
