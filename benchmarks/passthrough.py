@@ -6,6 +6,7 @@ All arms ask the same engine the same thing in the same run, one after the other
 streamed, at each concurrency. Prints Markdown and writes ``benchmarks/results/passthrough.json``. LiteLLM is taken from
 ``.venv-peers`` (``make .venv-peers/.installed``); without it that arm is left out.
 
+LiteLLM cannot be measured well on llama.cpp, which closes connections that it said it would keep: some requests fail.
 A tiny run, without vLLM: ``--engine embedded --requests 16 --concurrency 4 --repetitions 1 --output build/tiny.json``.
 """
 

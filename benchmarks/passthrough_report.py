@@ -90,6 +90,13 @@ class Results:
             spent.append(more * figures.requests / figures.chunks)
         return Spread.of(spent)
 
+    def failures(self) -> Iterator[tuple[str, int]]:
+        """How many requests failed in each arm in which any did."""
+        for arm in self.arms:
+            failed = sum(each.figures.failed for each in self._by_key.values() if each.arm == arm)
+            if failed:
+                yield arm, failed
+
     def _cpu_per_request(self, arm: str, cell: Cell, repetition: int) -> float:
         measured = self._by_key[arm, cell, repetition]
         assert measured.proxy_cpu_s is not None, f"{arm} is a proxy"
@@ -101,6 +108,8 @@ def report(results: Results) -> Iterator[str]:
     yield from throughput_table(results)
     yield ""
     yield from cpu_table(results)
+    for arm, failed in results.failures():
+        yield f"\nFailed requests of {arm}: {failed}"
 
 
 def throughput_table(results: Results) -> Iterator[str]:
