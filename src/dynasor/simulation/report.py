@@ -76,7 +76,7 @@ class Tally:
 
 
 def is_in_time(answer: Answer, slo_s: float) -> bool:
-    """Whether it came within ``slo_s``. One that its deadline ended came right then, and counts if it says something."""
+    """Whether it came within ``slo_s``. What its deadline ended came right then: it counts if it says something."""
     says_nothing = answer.stop_reason is StopReason.DEADLINE and answer.text is None
     return answer.duration_s <= slo_s + ROUNDING_S and not says_nothing
 
