@@ -252,7 +252,8 @@ async def test_a_third_of_a_crowd_leaves_and_nothing_is_left_behind() -> None:
 
 @pytest.mark.timeout(300)
 async def test_an_engine_is_killed_under_a_crowd_and_comes_back() -> None:
-    killed, spared = EmbeddedEngine(slots=32), EmbeddedEngine(slots=32)
+    # One thread each: two that spin on the same cores stand in each other's way.
+    killed, spared = EmbeddedEngine(slots=32, threads=1), EmbeddedEngine(slots=32, threads=1)
     async with house(killed, spared, concurrency=8) as (served, books):
         replica = served.service.runtime.replicas["replica-0"]
         clients = crowd(CROWD, random.Random(3), leaving_by=CROWD)
