@@ -101,6 +101,9 @@ ALGORITHMS: Mapping[str, Algorithm] = {
 }
 
 
+RAN_TO_THE_END = ("cap", "program")
+
+
 def run_arm(folder: Path, questions: Path, name: str, arguments: Sequence[str]) -> tuple[list[JSON], float]:
     """The results of one arm in the questions' order, and the seconds it took."""
     output = folder / f"{name.replace(' ', '-')}.jsonl"
@@ -154,6 +157,14 @@ def paired(arm: Sequence[JSON], other: Sequence[JSON], seed: int = 0) -> JSON:
     }
 
 
+def changed(arm: Sequence[JSON], cap: Sequence[JSON]) -> JSON:
+    """Questions whose answer is not the cap's: of those that were stopped early, and of those that ran to the cap as
+    well, whose votes were tied or whose samples came out otherwise."""
+    differ = [result for result, full in zip(arm, cap, strict=True) if result["answer"] != full["answer"]]
+    at_the_cap = sum(result["stop_reason"] in RAN_TO_THE_END for result in differ)
+    return {"stopped": len(differ) - at_the_cap, "at_the_cap": at_the_cap}
+
+
 def against_samples(arm: Sequence[JSON], cap: Sequence[JSON]) -> JSON:
     """Tokens of ``arm`` against the smallest even number of the cap's own samples that is as accurate, over random
     orders of them."""
@@ -188,6 +199,7 @@ def measure(name: str, folder: Path, questions: Path, calibration: Path) -> JSON
     for arm in early:
         entry = report["arms"][arm]
         entry["against_cap"] = paired(results[arm], results["cap"])
+        entry["changed"] = changed(results[arm], results["cap"])
         if "branches" in results["cap"][0]:
             entry["even"] = against_samples(results[arm], results["cap"])
             continue
@@ -209,8 +221,9 @@ def table(report: JSON) -> str:
         f"### {report['algorithm']} ({report['questions']} test questions)",
         "",
         "| arm | accuracy | tokens a question (main + probe + score + cancelled) | seconds | saved against the cap "
-        "| accuracy against the cap | saved against the cheapest even allocation as accurate |",
-        "|---|---|---|---|---|---|---|",
+        "| accuracy against the cap | saved against the cheapest even allocation as accurate "
+        "| answers changed (stopped early + at the cap) |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for arm, entry in report["arms"].items():
         kinds = " + ".join(f"{entry['kinds'][kind]:.0f}" for kind in KINDS)
@@ -219,8 +232,9 @@ def table(report: JSON) -> str:
             against = entry["against_cap"]
             cells += [_share(against), _points(against)]
             cells.append(f"{entry['even']['arm']}: {_share(entry['even'])}" if "even" in entry else "none is")
+            cells.append(f"{entry['changed']['stopped']} + {entry['changed']['at_the_cap']}")
         else:
-            cells += ["", "", ""]
+            cells += ["", "", "", ""]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

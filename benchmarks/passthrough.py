@@ -3,7 +3,9 @@
     DYNASOR_VLLM_PYTHON=.venv-vllm/bin/python python -m benchmarks.passthrough
 
 All arms ask the same engine the same thing in the same run, one after the other within every repetition, whole and
-streamed, at each concurrency. Prints Markdown and writes ``benchmarks/results/passthrough.json``. LiteLLM is taken from
+streamed, at each concurrency. The engine has the first half of the cores to itself, the proxies and the load share the
+others: the threads of an engine on the CPU wait for each other, and one that gave way to a proxy would hold up all, as
+no GPU does. Prints Markdown and writes ``benchmarks/results/passthrough.json``. LiteLLM is taken from
 ``.venv-peers`` (``make .venv-peers/.installed``); without it that arm is left out.
 
 LiteLLM cannot be measured well on llama.cpp, which closes connections that it said it would keep: some requests fail.
@@ -161,6 +163,27 @@ def litellm_server(executable: Path, engine_url: str, model: str, folder: Path) 
         yield Arm(LITELLM_ARM, url, process_id)
 
 
+def engine_cores() -> set[int]:
+    cores = sorted(os.sched_getaffinity(0))
+    return set(cores[: max(len(cores) // 2, 1)])
+
+
+def other_cores() -> set[int]:
+    cores = os.sched_getaffinity(0)
+    return cores - engine_cores() or cores
+
+
+@contextmanager
+def on_cores(cores: set[int]) -> Iterator[None]:
+    """Processes that start in the block run on ``cores`` only, for as long as they live."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def engine_server(spec: str, folder: Path) -> AbstractContextManager[str]:
     """The URL, without ``/v1``, of the engine that ``spec`` names, started if need be."""
     if spec == "embedded":
@@ -183,7 +206,9 @@ def run(options: argparse.Namespace) -> tuple[list[Measured], list[str]]:
     left_out = []
     with ExitStack() as stack:
         print(f"starting {options.engine} ...", flush=True)
-        url = stack.enter_context(engine_server(options.engine, folder))
+        with on_cores(engine_cores()):
+            url = stack.enter_context(engine_server(options.engine, folder))
+        stack.enter_context(on_cores(other_cores()))
         model = asyncio.run(model_at(url))
         arms = [Arm(DIRECT, url), stack.enter_context(dynasor_server(url, folder))]
         if options.litellm.exists():
@@ -213,6 +238,7 @@ def machine() -> Mapping[str, object]:
     return {
         "processor": platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
+        "cores_of_the_engine": len(engine_cores()),
         "load_average_at_the_end": os.getloadavg()[0],
     }
 

@@ -9,7 +9,7 @@ import pytest
 
 from dynasor.runtime.dispatcher import Dispatcher, Place
 from dynasor.scheduling import POLICIES, AdaptiveCapacity, Scheduler
-from dynasor.scheduling.scheduler import HOLD_S
+from dynasor.scheduling.held_places import HOLD_S
 
 
 def dispatcher_with(capacity: int, policy: str = "gang") -> Dispatcher:

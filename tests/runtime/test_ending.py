@@ -330,7 +330,7 @@ async def test_an_audited_program_keeps_its_deadline() -> None:
     watch = DriftWatch(PROFILE, share=1.0)
     async with InProcessEngine(first_two_are_quick, STEP_S) as engine, AnswerReader() as reader:
         runtime = Runtime(engine, reader, watch=watch)
-        options = Options(max_samples=8, deadline_s=0.1)
+        options = Options(max_samples=8, deadline_s=1.0)
         answer = await runtime.run(QUESTION, SelfConsistency(), Agreement(), options)
     assert (answer.text, answer.stop_reason, watch.audited) == ("7", StopReason.DEADLINE, 0)
 

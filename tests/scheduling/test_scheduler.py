@@ -6,7 +6,7 @@ import pytest
 
 from dynasor.errors import InputError
 from dynasor.scheduling import POLICIES, ProgramEntry, Scheduler, Ticket
-from dynasor.scheduling.scheduler import HOLD_S
+from dynasor.scheduling.held_places import HOLD_S
 from tests.scheduling.serving import enter, scheduler_with, started, submit
 
 

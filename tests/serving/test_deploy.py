@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+import pytest
 
 from tests.cli.running import dynasor
 from tests.in_process_engine import InProcessEngine, says
@@ -36,3 +39,12 @@ def test_the_example_of_a_config_has_options_of_the_verb_only() -> None:
     shown = dynasor("serve", "--help").stdout
     for key in tomllib.loads((DEPLOY / "dynasor.toml").read_text()):
         assert f"--{key}" in shown
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    unit = tmp_path / "dynasor.service"
+    installed = (DEPLOY / "dynasor.service").read_text().replace("/opt/dynasor/bin/dynasor", "/usr/bin/true")
+    unit.write_text(installed)
+    said = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True)
+    assert said.returncode == 0 and not said.stderr, said.stderr

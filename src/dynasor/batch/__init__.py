@@ -1,7 +1,8 @@
 """A file of questions in, results out, resumable."""
 
+from dynasor.batch.job import Arm, BatchJob, baseline_path, manifest_path
 from dynasor.batch.questions import LineFormat, QuestionFile, check_questions
-from dynasor.batch.run import Arm, BatchJob, baseline_path, manifest_path, run_batch
+from dynasor.batch.run import run_batch
 from dynasor.batch.summary import ArmSummary
 
 __all__ = [

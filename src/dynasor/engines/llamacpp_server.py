@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ready = take_stdout()
     try:
         server = start(options)
-    except Exception as error:
+    except Exception as error:  # the library names no type of its own
         sys.exit(f"{type(error).__name__}: {error}")
     print(json.dumps({"address": server.listening_address}), file=ready, flush=True)
     threading.Event().wait()

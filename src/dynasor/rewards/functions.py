@@ -48,7 +48,7 @@ class Function:
                 score = await self.function(*given)
             else:
                 score = await asyncio.to_thread(self.function, *given)
-        except Exception as error:
+        except Exception as error:  # the function is the user's, whatever it raises
             raise EngineFailed(f"{self.who} failed: {type(error).__name__}: {error}") from error
         return checked(score, self.who)
 

@@ -8,7 +8,7 @@ import logging
 from dynasor.engines.protocol import Engine, TellsCacheUsage
 from dynasor.errors import EngineError
 from dynasor.runtime.dispatcher import Dispatcher
-from dynasor.runtime.replicas import Replica
+from dynasor.runtime.visit import Replica
 from dynasor.vocabulary import ReplicaState
 
 LOGGER = logging.getLogger(__name__)

@@ -11,140 +11,23 @@ question that nobody can answer: it has failed when ``MANY_ERRORS`` programs met
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from dynasor.engines.protocol import Engine
 from dynasor.errors import EngineError, EngineFailed, EngineTimeout, EngineUnreachable, InputError
 from dynasor.events import Listener, ReplicaChanged
 from dynasor.runtime.dispatcher import Dispatcher
 from dynasor.runtime.pace import Pace
+from dynasor.runtime.recovery import Recovery
+from dynasor.runtime.visit import Replica, Visit, end_at
 from dynasor.scheduling import AdaptiveCapacity
-from dynasor.vocabulary import Delta, Message, ReplicaState
+from dynasor.vocabulary import Message, ReplicaState
 
 MANY_ERRORS = 3
 REPLICA_FAULTS = (EngineUnreachable, EngineTimeout, EngineFailed)
 """Errors that may be the replica's fault. Others are the request's, and would come back on every replica."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """What is done about replicas that fail.
-
-    Args:
-        max_tries: how often a request is tried, on all replicas together, before its program fails.
-        patience_s: how long a request waits for a replica while none is in, before its program fails.
-        first_pause_s: how long a replica stays out after its first failure, and how long a request waits that has met
-            an error on every replica that is in.
-        longest_pause_s: what that doubles up to.
-        look_s: how often it is looked whether one of several replicas writes far slower than it did, and than the
-            others do. Its requests go elsewhere then. (One that has not begun to write is not slow: it may be reading
-            a long prompt.)
-    """
-
-    max_tries: int = 3
-    patience_s: float = 30.0
-    first_pause_s: float = 0.25
-    longest_pause_s: float = 30.0
-    look_s: float = 10.0
-
-    def __post_init__(self) -> None:
-        if self.max_tries < 1:
-            raise InputError(f"max_tries is {self.max_tries}; at least 1 was expected")
-        for name in ("patience_s", "first_pause_s"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name} is {getattr(self, name)}; a number of seconds from 0 up was expected")
-        if not self.look_s > 0:
-            raise InputError(f"look_s is {self.look_s}; a number of seconds above 0 was expected")
-        if not self.longest_pause_s >= self.first_pause_s:
-            raise InputError(f"longest_pause_s is {self.longest_pause_s}; at least first_pause_s was expected")
-
-    def pause_s(self, num_failures: int) -> float:
-        """How long to leave alone what has failed so often in a row."""
-        return min(self.longest_pause_s, self.first_pause_s * 2.0 ** min(num_failures - 1, 32))
-
-
-DEFAULT_RECOVERY = Recovery()
-
-
-@dataclass(slots=True, eq=False)
-class Replica:
-    """One running copy of the engine, under a ``name``."""
-
-    name: str
-    engine: Engine
-    capacity: int | AdaptiveCapacity
-    """Requests that it may run at once while it is in."""
-    state: ReplicaState = ReplicaState.IN
-    spell: int = 0
-    """How often it was taken out: what began in an earlier spell tells nothing about how it is now."""
-    error: EngineError | None = None
-    """Why it was taken out last."""
-    num_failures: int = 0
-    """How often it was taken out since it last brought something."""
-    errors_met: set[str] = field(default_factory=set)
-    """Programs that met an error of its since it last brought something."""
-    visits: dict[Visit, None] = field(default_factory=dict, repr=False)
-    """What runs there now, in the order in which it began."""
-
-    @property
-    def num_running(self) -> int:
-        """Requests that take a place there."""
-        return sum(not visit.is_beside for visit in self.visits)
-
-
-@dataclass(slots=True, eq=False)
-class Visit:
-    """A request on a replica, from the start of its turn there to its end, wherever it goes then."""
-
-    replica: Replica
-    program_id: str
-    spell: int
-    started_time: float
-    is_beside: bool = False
-    may_leave: Callable[[], bool] = lambda: False
-    """Whether the request can go on elsewhere without loss."""
-    is_watched: bool = False
-    """Whether it may be interrupted."""
-    num_tokens: int = 0
-    """Written there so far."""
-    looked_at: int | None = None
-    """How many those were at the last look; None if it had not begun to write."""
-    error: EngineError | None = None
-    """Why it shall go elsewhere, though its stream has not failed."""
-    limit: asyncio.Timeout | None = None
-    """What ends its waiting for more."""
-
-    def interrupt(self, error: EngineError) -> None:
-        """Have the request go elsewhere, if it may."""
-        if not self.may_leave():
-            return
-        self.error = error
-        if self.limit is not None:
-            end_at(self.limit, asyncio.get_running_loop().time())
-
-    async def next(self, deltas: AsyncGenerator[Delta, None]) -> Delta:
-        """The next delta of its stream.
-
-        Raises:
-            EngineError: it shall go elsewhere.
-            StopAsyncIteration: there is none.
-        """
-        if self.error is not None:
-            raise self.error
-        if not self.is_watched:
-            return await anext(deltas)
-        self.limit = asyncio.timeout(None)
-        try:
-            async with self.limit:
-                return await anext(deltas)
-        except TimeoutError:
-            if self.error is None:
-                raise
-            raise self.error from None
-        finally:
-            self.limit = None
 
 
 class Replicas:
@@ -327,14 +210,6 @@ class Replicas:
                 self.end(visit)
         assert error is not None, "there is at least one replica"
         raise error
-
-
-def end_at(limit: asyncio.Timeout, due: float | None) -> bool:
-    """Have ``limit`` end its block at ``due``; False if it is ending it already, which nothing changes any more."""
-    if limit.expired():
-        return False
-    limit.reschedule(due)
-    return True
 
 
 def own(capacity: int | AdaptiveCapacity) -> int | AdaptiveCapacity:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Self
 from dynasor.errors import EngineCannot, EngineError
 from dynasor.events import RequestEnded, RequestMoved, RequestStarted
 from dynasor.runtime.prompt_length import characters_of
-from dynasor.runtime.replicas import REPLICA_FAULTS, Visit
+from dynasor.runtime.replicas import REPLICA_FAULTS
 from dynasor.runtime.transcript import Transcript, continued
+from dynasor.runtime.visit import Visit
 from dynasor.vocabulary import Completion, Delta, Request
 
 if TYPE_CHECKING:

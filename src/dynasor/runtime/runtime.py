@@ -7,12 +7,11 @@ import itertools
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 
 from dynasor.answers import AnswerReader
-from dynasor.certainty import UNIFORM, VotePrior
 from dynasor.engines.protocol import Engine
-from dynasor.errors import EngineError, InputError, ProgramFailed, ProgramStopped, first_cause
+from dynasor.errors import EngineError, InputError, ProgramFailed, first_cause
 from dynasor.events import (
     Listener,
     ProgramEnded,
@@ -26,45 +25,16 @@ from dynasor.programs import Program
 from dynasor.runtime.cache_watch import LOOK_S, watch_cache
 from dynasor.runtime.dispatcher import Dispatcher, Place
 from dynasor.runtime.drift import Audit, DriftWatch
-from dynasor.runtime.replicas import DEFAULT_RECOVERY, Recovery, Replica, Replicas, end_at
+from dynasor.runtime.options import Options, deadline_of
+from dynasor.runtime.recovery import DEFAULT_RECOVERY, Recovery
+from dynasor.runtime.relay import RELAY, Relay
+from dynasor.runtime.replicas import Replicas
 from dynasor.runtime.request_stream import now
-from dynasor.runtime.run import ProgramRun, ProgramState, ProgramStatus, engine_error_in
+from dynasor.runtime.run import ProgramRun, ProgramStatus, engine_error_in
 from dynasor.runtime.session import ProgramSession, seed_of
+from dynasor.runtime.visit import Replica
 from dynasor.scheduling import POLICIES, AdaptiveCapacity, Allocator, Scheduler, UnitTokens
 from dynasor.vocabulary import Answer, Question, RequestKind, Sampling, StopReason
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a program is run.
-
-    Args:
-        max_samples: bounds the allocator's word.
-        seed: fixes the seeds of all its requests.
-        vote_prior: what a profile learned of such questions.
-        deadline_s: seconds from its arrival, waiting included, at which it answers with the best it has.
-        priority: its class, which goes before any policy; smaller first.
-        tenant: whose it is; fairness is between tenants.
-        mean_tokens_per_unit: what a unit of its knob takes, before it has finished one, if a profile knows; None: as
-            much as those of all programs so far.
-    """
-
-    max_samples: int = 16
-    sampling: Sampling = field(default_factory=Sampling)
-    seed: int = 0
-    vote_prior: VotePrior = UNIFORM
-    deadline_s: float | None = None
-    priority: int = 0
-    tenant: str = ""
-    mean_tokens_per_unit: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.max_samples < 1:
-            raise InputError(f"max_samples is {self.max_samples}; at least 1 was expected")
-        if self.deadline_s is not None and not self.deadline_s > 0:
-            raise InputError(f"deadline_s is {self.deadline_s}; a number of seconds above 0 was expected")
-        if self.mean_tokens_per_unit is not None and not self.mean_tokens_per_unit > 0:
-            raise InputError(f"mean_tokens_per_unit is {self.mean_tokens_per_unit}; a number above 0 was expected")
 
 
 class Runtime:
@@ -277,60 +247,6 @@ class Runtime:
         finally:
             self._runs.pop(program_id, None)
             self.dispatcher.leave(place)
-
-
-RELAY = "relay"
-"""What a request that is passed through is called, where a program's name is expected."""
-
-
-class Relay:
-    """A request that is passed through: it can be ended as a program can."""
-
-    def __init__(self, program_id: str, options: Options, arrival_time: float) -> None:
-        self.program_id = program_id
-        self.started_time: float | None = None
-        self._options = options
-        self._arrival_time = arrival_time
-        self._limit = asyncio.timeout_at(deadline_of(options, arrival_time))
-        self._ended_by: StopReason | None = None
-        self._is_open = False
-
-    def status(self, now: float) -> ProgramStatus:
-        is_waiting = self.started_time is None
-        return ProgramStatus(
-            program_id=self.program_id,
-            program=RELAY,
-            tenant=self._options.tenant,
-            priority=self._options.priority,
-            state=ProgramState.WAITING if is_waiting else ProgramState.RUNNING,
-            num_running=0 if is_waiting else 1,
-            age_s=now - self._arrival_time,
-            queue_s=None if self.started_time is None else self.started_time - self._arrival_time,
-        )
-
-    def end(self, reason: StopReason) -> bool:
-        if not self._is_open or self._ended_by is not None or not end_at(self._limit, now()):
-            return False
-        self._ended_by = reason
-        return True
-
-    @asynccontextmanager
-    async def limited(self) -> AsyncIterator[None]:
-        try:
-            async with self._limit:
-                self._is_open = True
-                try:
-                    yield
-                finally:
-                    self._is_open = False
-        except TimeoutError as error:
-            if not self._limit.expired():
-                raise
-            raise ProgramStopped(self.program_id, self._ended_by or StopReason.DEADLINE) from error
-
-
-def deadline_of(options: Options, arrival_time: float) -> float | None:
-    return None if options.deadline_s is None else arrival_time + options.deadline_s
 
 
 def completed(found: Answer, run: ProgramRun, arrival_time: float) -> Answer:

@@ -10,12 +10,12 @@ start, whatever waits.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dynasor.errors import InputError
 from dynasor.scheduling.fairness import PriorityClass
+from dynasor.scheduling.held_places import HeldPlaces
 from dynasor.scheduling.line import Line
 from dynasor.scheduling.policies import Policy
 from dynasor.scheduling.ranking import Ranking
@@ -28,11 +28,6 @@ FIRST_REQUEST_TOKENS = 256.0
 """What a request takes until one has ended."""
 FIRST_TOKENS_PER_S = 50.0
 """What a request produces a second until one has ended."""
-
-
-HOLD_S = 0.05
-"""How long a place is kept for a program that looks at what came back. Reading an answer takes a millisecond or so; one
-that takes longer gives the place away."""
 
 
 @dataclass(slots=True)
@@ -81,7 +76,7 @@ class Scheduler:
     end it, so a grant that waits is never spent on a question that has just been settled. Its other
     requests (to look at that completion, say) and other programs go ahead meanwhile.
 
-    The place that such a completion had is kept for its program for up to ``HOLD_S``, under policies that keep programs
+    The place that such a completion had is kept for its program for a moment, under policies that keep programs
     together: else it would go to another one every time, before the program can say what it needs next.
 
     A request beside a running one, such as a probe, waits for nobody and does not count: it is short, and while it
@@ -103,8 +98,7 @@ class Scheduler:
         self.served = 0.0
         """Tokens produced by requests that are over."""
         self._beside: dict[str, Ticket] = {}
-        self._holds: deque[tuple[float, Line]] = deque()
-        """Lines that a place is kept for, with the time at which it is given away, earliest first."""
+        self._held = HeldPlaces()
         self.programs: dict[str, Line] = {}
         """By id, those that entered and did not leave."""
         self._classes: dict[int, PriorityClass] = {}
@@ -157,7 +151,7 @@ class Scheduler:
         line = self.programs.get(program_id)
         if line is None:
             return
-        self._let_go(line)
+        self._held.let_go(line)
         for ticket in line.waiting():
             self._withdraw(ticket)
         for ticket in [each for each in self._beside.values() if each.program_id == program_id]:
@@ -191,7 +185,7 @@ class Scheduler:
             line.add(ticket)
             self._rank(line)
             if line.rank is not None:
-                self._let_go(line)
+                self._held.let_go(line)
 
     def produced(self, request_id: str, num_tokens: int) -> None:
         """A running request has produced so many tokens since it started."""
@@ -210,7 +204,7 @@ class Scheduler:
         if run is not None:
             self._account(run, now)
             if self._keeps_place(run):
-                self._hold(run.line, run.replica, now)
+                self._held.hold(run.line, run.replica, now)
 
     def _keeps_place(self, run: Run) -> bool:
         """Whether the place that a request had waits for its program, which is still here and looks at what came."""
@@ -220,9 +214,7 @@ class Scheduler:
     @property
     def next_release(self) -> float | None:
         """When the next place that is kept for somebody is given away, unless it is taken before; None: none is."""
-        while self._holds and not self._holds[0][1].holds:
-            self._holds.popleft()
-        return self._holds[0][0] if self._holds else None
+        return self._held.next_release
 
     def pause(self, program_id: str) -> None:
         self._set_paused(program_id, True)
@@ -232,8 +224,7 @@ class Scheduler:
 
     def schedule(self, now: float) -> list[Start]:
         """What to start now, best first; it is running from here on."""
-        while (release := self.next_release) is not None and release <= now:
-            self._let_go(self._holds[0][1])
+        self._held.release_due(now)
         starts = self._start_beside(now)
         passed_over: list[tuple[Line, Ticket]] = []
         ahead: dict[Replica, int] = {}
@@ -362,27 +353,15 @@ class Scheduler:
             line.is_paused = is_paused
             self._rank(line)
             if line.rank is not None:
-                self._let_go(line)
+                self._held.let_go(line)
 
     def let_go(self, program_id: str) -> bool:
         """The program has looked, and takes no more for now: its places are free. Whether it had any."""
         line = self.programs.get(program_id)
         if line is None or line.is_paused or not line.holds:
             return False
-        self._let_go(line)
+        self._held.let_go(line)
         return True
-
-    def _hold(self, line: Line, replica: Replica, now: float) -> None:
-        """Keep the place that a request of the program had."""
-        line.holds.append(replica)
-        replica.num_held += 1
-        self._holds.append((now + HOLD_S, line))
-
-    def _let_go(self, line: Line) -> None:
-        """The program takes its places now, or loses them."""
-        for replica in line.holds:
-            replica.num_held -= 1
-        line.holds.clear()
 
     def _rank(self, line: Line) -> None:
         """Put the program where it belongs now: in its class if it can start something, else nowhere."""

@@ -61,7 +61,7 @@ async def answered(request: web.Request, endpoint: Endpoint) -> web.StreamRespon
         return refused(refusal_of_http(error, request))
     except ConnectionError:
         raise
-    except Exception:
+    except Exception:  # a defect of ours: the client gets an answer all the same, the log the traceback
         logger.exception("request %s failed", request[REQUEST_ID])
         return refused(Refusal.internal())
 
