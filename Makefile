@@ -6,16 +6,18 @@ BIN := $(VENV)/bin
 TRAINING := .venv-training
 VLLM := .venv-vllm
 PEERS := .venv-peers
+DOCS := .venv-docs
 LOAD_TOOL := .venv-load-tool
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check format test-vllm test-peers demo-vllm model card clean
+.PHONY: help setup demo test check format docs test-vllm test-peers demo-vllm model card clean
 
 help:
 	@echo "make demo       set up, then run the main job on the embedded model (summary in build/demo)"
 	@echo "make test       set up, then pass the tests"
 	@echo "make check      formatting, lint, types, import contracts"
 	@echo "make format     let ruff format and fix"
+	@echo "make docs       build the documentation site into build/site, with every link checked"
 	@echo "make test-vllm  install vLLM for CPU into an environment of its own, run the engine tests on it"
 	@echo "make test-peers install aiperf, a public load tool, into an environment of its own, run it against the server"
 	@echo "make demo-vllm  the main job on real vLLM, its token counter held against ours"
@@ -57,6 +59,12 @@ $(LOAD_TOOL)/.installed: constraints/load-tool.txt
 	@$(LOAD_TOOL)/bin/python $(PIP) -c constraints/load-tool.txt aiperf
 	@touch $@
 
+$(DOCS)/.installed: constraints/docs.txt
+	@echo "setting up $(DOCS) with Zensical (once, some seconds) ..."
+	@$(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python $(PIP) -c constraints/docs.txt zensical
+	@touch $@
+
 demo: setup
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/demo.sh build/demo
 
@@ -73,6 +81,10 @@ check: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Needs neither dynasor nor its dependencies, only the extra `docs`.
+docs: $(DOCS)/.installed
+	@$(DOCS)/bin/python -m scripts.site --output build/site
 
 test-vllm: setup $(VLLM)/.installed
 	@echo "running the engine tests on real vLLM ..."
@@ -95,5 +107,5 @@ card: $(TRAINING)/.installed
 	$(TRAINING)/bin/python -m training.card --model src/dynasor/models/embedded
 
 clean:
-	rm -rf $(VENV) $(TRAINING) $(VLLM) $(PEERS) $(LOAD_TOOL)
+	rm -rf $(VENV) $(TRAINING) $(VLLM) $(PEERS) $(LOAD_TOOL) $(DOCS)
 	-find build -mindepth 1 -maxdepth 1 ! -name model -exec rm -rf {} +
