@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from dynasor.bench.arrivals import Arrival, arrivals
+from dynasor.bench.arrivals import FEWEST, Arrival, arrivals
 from dynasor.bench.driving import serve
 from dynasor.errors import EngineFailed, InputError, ProgramFailed
 from dynasor.simulation.clock import run_virtually
@@ -19,12 +19,18 @@ NOTHING = Answer(None, Certaindex(0.0, {}))
 
 def test_at_another_rate_the_same_programs_come_with_longer_gaps() -> None:
     fast, slow = (arrivals(QUESTIONS, rate, window_s=10.0, seed="7") for rate in (4.0, 2.0))
-    assert len(fast) > len(slow) > 5
+    assert len(fast) > len(slow) > FEWEST
     for mine, other in zip(fast, slow, strict=False):
         assert (mine.number, mine.question, mine.seed) == (other.number, other.question, other.seed)
         assert other.due_s == pytest.approx(2 * mine.due_s)
     assert fast[-1].due_s < 10.0
     assert arrivals(QUESTIONS, 4.0, window_s=10.0, seed="8") != fast
+
+
+def test_a_slow_cell_goes_on_until_nine_in_ten_can_be_told() -> None:
+    coming = arrivals(QUESTIONS, 0.01, window_s=1.0, seed="0")
+    assert len(coming) == FEWEST
+    assert coming[-1].due_s > 1.0
 
 
 def test_no_question_comes_twice_before_all_did() -> None:

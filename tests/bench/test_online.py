@@ -48,7 +48,7 @@ def test_it_measures_stops_in_time_and_goes_on(questions: Path, tmp_path: Path) 
     assert workload["rate_ratio"]["engine"]["mean"] > 0
     assert workload["arms"]["engine"]["accuracy"]["mean"] == 1.0
     kinds = [line["kind"] for line in lines_of(raw)]
-    assert kinds[:2] == ["run", "sustained"]
+    assert kinds[0] == "run"
     assert kinds.count("sustained") == kinds.count("trials") == kinds.count("alone") == 1
     assert kinds.count("process") == 2
     assert ran(questions, "-o", raw, *SMALL)["workloads"] == found["workloads"]

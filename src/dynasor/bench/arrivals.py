@@ -11,6 +11,8 @@ from dynasor.errors import InputError
 from dynasor.vocabulary import Question
 
 LARGEST_SEED = 2**31 - 1
+FEWEST = 10
+"""Programs of a cell, however low its rate: with fewer, nine in ten cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,8 @@ class Arrival:
 def arrivals(
     questions: Sequence[Question], rate: float, window_s: float, seed: str, *, most: int | None = None
 ) -> list[Arrival]:
-    """Programs that come within ``window_s`` seconds, ``rate`` a second on average, independent of each other
-    (Poisson); the first ``most`` of them.
+    """Programs that come within ``window_s`` seconds, but at least ``FEWEST``, ``rate`` a second on average,
+    independent of each other (Poisson); the first ``most`` of them.
 
     What is drawn from ``seed`` does not depend on the rate: at another rate the same programs come in the same order,
     the gaps between them multiplied, and the window cuts off elsewhere. No question comes twice before all did.
@@ -44,7 +46,7 @@ def arrivals(
     due_s = 0.0
     for number, (gap, question, own_seed) in enumerate(_draws(questions, random.Random(seed))):
         due_s += gap / rate
-        if due_s >= window_s or number == most:
+        if (due_s >= window_s and number >= FEWEST) or number == most:
             break
         found.append(Arrival(number, due_s, question, own_seed))
     return found

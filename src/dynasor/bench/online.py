@@ -36,10 +36,11 @@ from dynasor.vocabulary import JSON, Answer, Question, Sampling
 CONCURRENCIES = (8, 16, 32, 64)
 NEARLY = 0.95
 """Of the best throughput; the fewest requests at once that reach it are taken."""
-SUSTAINED_SHARE = 0.2
-"""Of the window, for which the throughput is counted at each number of requests at once."""
-WARM_SHARE = 0.05
-"""Of the window, before that."""
+SUSTAINED_SHARE, SUSTAINED_S = 0.2, 2.0
+"""The throughput is counted for such a share of the window at each number of requests at once, but for so long at
+least."""
+WARM_SHARE = 0.25
+"""Of that time, before it."""
 LOAD = 0.7
 """Of what the engine sustains, where the search for the baseline's knee begins."""
 MEBIBYTE = 1024.0 * 1024.0
@@ -237,7 +238,8 @@ class OnlineBenchmark:
         program = workload.make_program(self._rewards[name], "fixed")
         loop = asyncio.get_running_loop()
         warm: list[tuple[float, int]] = []
-        warm_s, sustained_s = WARM_SHARE * self._plan.window_s, SUSTAINED_SHARE * self._plan.window_s
+        sustained_s = max(SUSTAINED_S, SUSTAINED_SHARE * self._plan.window_s)
+        warm_s = WARM_SHARE * sustained_s
         loop.call_later(warm_s, lambda: warm.append((loop.time(), counted.num_tokens)))
 
         async def work(worker: int) -> None:

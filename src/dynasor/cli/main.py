@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dynasor.cli import batch, bench_online, calibrate, chat, questions, replay, serve, simulate, solve
+from dynasor.cli import batch, bench_batch, bench_online, calibrate, chat, questions, replay, serve, simulate, solve
 from dynasor.errors import DynasorError, EngineError, InputError, ProgramFailed
 
 BAD_INPUT = 2
@@ -40,6 +40,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("questions")(questions.questions)
 
 bench = typer.Typer(help="Measure an engine, and what each way of serving makes of it.", no_args_is_help=True)
+bench.command("batch")(bench_batch.bench_batch)
 bench.command("online")(bench_online.bench_online)
 app.add_typer(bench, name="bench")
 

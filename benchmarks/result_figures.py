@@ -1,0 +1,83 @@
+"""The figures of docs/results.md, as SVG (needs the extra ``figures``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.result_pages import ARM_NAMES
+from dynasor.vocabulary import JSON
+
+COLOURS = {"engine": "#8c8c8c", "gang": "#4878a8", "paper": "#e0a458", "dynasor": "#b0413e"}
+SIZE = (8.0, 3.4)
+
+
+def online_figure(name: str, found: JSON, path: Path) -> None:
+    """Attainment against rate at scale 1, and against the SLO scale at the engine's knee."""
+    figure, (by_rate, by_scale) = _panels(2)
+    for arm, measured in found["arms"].items():
+        colour = COLOURS.get(arm, "black")
+        cells = sorted(measured["cells"], key=lambda cell: cell["rate"])
+        rates = [cell["rate"] for cell in cells]
+        label = ARM_NAMES.get(arm, arm)
+        by_rate.plot(rates, [100 * cell["attainment"] for cell in cells], "o", color=colour, label=label, markersize=4)
+        by_rate.axvline(measured["knee"]["mean"], color=colour, linewidth=1)
+        if (service := measured["at_baseline_knee"]) is not None:
+            scales = [float(scale) for scale in service["attainment_by_scale"]]
+            shares = [100 * share for share in service["attainment_by_scale"].values()]
+            by_scale.plot(scales, shares, "-o", color=colour, label=label, markersize=3)
+    by_rate.set_xlabel("programs a second (lines: the knees)")
+    by_scale.set_xlabel("SLO scale, at the knee of the engine alone")
+    by_scale.set_xscale("log")
+    for axis in (by_rate, by_scale):
+        axis.set_ylabel("in time, %")
+        axis.set_ylim(0, 102)
+        axis.axhline(90, color="0.6", linewidth=1, linestyle=":")
+    by_scale.legend(loc="lower right", fontsize=8)
+    figure.suptitle(name, fontsize=10)
+    _save(figure, path)
+
+
+def batch_figure(name: str, found: JSON, path: Path) -> None:
+    """Tokens against accuracy."""
+    figure, (axis,) = _panels(1)
+    even = found["even_split"]
+    axis.plot(
+        [each["tokens"] for each in even], [100 * each["accuracy"] for each in even], color="0.5", label="even split"
+    )
+    rules: dict[str, list[JSON]] = {}
+    for each in found["rules"]:
+        if "against_cap" in each:
+            rules.setdefault(each["rule"], []).append(each)
+    for rule, points in rules.items():
+        points.sort(key=lambda each: each["cap"])
+        tokens, accuracy = [each["tokens"] for each in points], [100 * each["accuracy"] for each in points]
+        axis.plot(tokens, accuracy, "-o" if len(points) > 1 else "s", label=rule, markersize=4)
+    axis.set_xlabel("tokens a question")
+    axis.set_ylabel("accuracy, %")
+    axis.set_xlim(left=0)
+    axis.legend(loc="lower right", fontsize=8)
+    figure.suptitle(name, fontsize=10)
+    _save(figure, path)
+
+
+def _panels(count: int) -> tuple[Any, list[Any]]:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, count, figsize=(SIZE[0] if count > 1 else 0.7 * SIZE[0], SIZE[1]), squeeze=False)
+    for axis in axes[0]:
+        axis.grid(color="0.92")
+    return figure, list(axes[0])
+
+
+def _save(figure: Any, path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.tight_layout()
+    with plt.rc_context({"svg.hashsalt": path.name}):
+        figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)

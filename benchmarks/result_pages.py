@@ -1,0 +1,229 @@
+"""Pieces of docs/results.md: each is made of one stored result and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from benchmarks.algorithms import table as algorithm_table
+from dynasor.vocabulary import JSON
+
+ARM_NAMES = {
+    "engine": "the engine alone",
+    "gang": "gang only",
+    "paper": "the paper's system",
+    "dynasor": "Dynasor",
+}
+
+
+def spread(found: JSON | None, digits: int = 2) -> str:
+    """A mean over repetitions, and between which values they lay."""
+    if found is None:
+        return "-"
+    values = (f"{found[name]:.{digits}f}" for name in ("mean", "lowest", "highest"))
+    mean, lowest, highest = values
+    mark = bound_mark(found.get("bounds", ()))
+    return f"{mark}{mean} ({lowest} to {highest})"
+
+
+def bound_mark(bounds: Sequence[str]) -> str:
+    """What stands before a number that some repetitions only bound."""
+    marks = {"at least": "≥ ", "at most": "≤ ", "unknown": "? "}
+    known = [marks[bound] for bound in bounds if bound in marks]
+    return known[0] if len(set(known)) == 1 else ("? " if known else "")
+
+
+def percent(value: float, digits: int = 1) -> str:
+    return f"{100 * value:.{digits}f} %"
+
+
+def interval_of(found: JSON, digits: int = 1) -> str:
+    low, high = found["interval"]
+    return f"{percent(found['mean'], digits)} [{percent(low, digits)}, {percent(high, digits)}]"
+
+
+def where(result: JSON) -> str:
+    """The machine and the versions in a sentence."""
+    machine, versions = result["machine"], result["versions"]
+    known = ", ".join(f"{name} {number}" for name, number in versions.items())
+    cores = f"{machine['cores']} core" + ("s" if machine["cores"] != 1 else "")
+    return f"Measured on {cores} of {machine['processor']} ({machine['system']}); {known}."
+
+
+def online(result: JSON) -> Iterator[str]:
+    """The section on the online benchmark."""
+    settings, sustained = result["settings"], result["sustained"]
+    yield "## Programs in time, on a real engine"
+    yield ""
+    yield (
+        "How many programs a second each way of serving bears with 90 % of them in time, and how tight deadlines may "
+        "be; what is measured and how is in [benchmarks](benchmarks.md). All arms run in turns on one engine, with the "
+        "same questions, gaps and seeds in a repetition. Ratios are taken within a repetition: mean, and in brackets "
+        "the lowest and the highest."
+    )
+    yield ""
+    yield where(result)
+    yield ""
+    difficulties = ", ".join(f"{count} of factor {level}" for level, count in result["difficulties"].items())
+    yield (
+        f"The engine ({result['engine']['kind']}, model {result['engine']['model']}), the load and our layer share "
+        f"these cores. {sustained['concurrency']} requests at once in the arms that limit them. Programs come for "
+        f"{settings['window_s']:g} s in each cell; {len(settings['questions'])} questions, by {settings['trials']} "
+        f"trial runs {difficulties}; the base deadline is {settings['deadline_factor']:g} times what a program takes "
+        f"alone at its cap. Our process took {result['peak_memory_mib']:.0f} MiB at its peak."
+    )
+    if not result["is_complete"]:
+        yield ""
+        yield "The run was ended by its time budget; what is missing is missing in the tables."
+    yield ""
+    yield from headline(result["workloads"])
+    for name, found in result["workloads"].items():
+        yield ""
+        yield from online_workload(name, found)
+    yield ""
+    yield f"`{result['command']}`"
+
+
+def headline(workloads: Mapping[str, JSON]) -> Iterator[str]:
+    rivals = list(dict.fromkeys(rival for found in workloads.values() for rival in found["rate_ratio"]))
+    heads = [f"{what} against {ARM_NAMES.get(rival, rival)}" for rival in rivals for what in ("rate", "SLO")]
+    yield f"| Dynasor, times as {'/'.join(('high a rate', 'tight an SLO'))} | {' | '.join(heads)} |"
+    yield "|---" * (1 + len(heads)) + "|"
+    for name, found in workloads.items():
+        cells = [spread(found[ratio].get(rival)) for rival in rivals for ratio in ("rate_ratio", "slo_ratio")]
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def online_workload(name: str, found: JSON) -> Iterator[str]:
+    yield f"### {name}"
+    yield ""
+    repetitions = f"{found['repetitions']} repetition" + ("s" if found["repetitions"] != 1 else "")
+    yield f"Base deadline {found['base_deadline_s']:.2f} s, {repetitions}."
+    yield ""
+    heads = (
+        "arm",
+        "knee, programs/s",
+        "tightest SLO scale at the engine's knee",
+        "accuracy, over questions (95 %)",
+        "against the engine alone, points",
+        "tokens a program",
+        "there: tokens/s",
+        "there: fairness, ms/token (P90)",
+        "CPU of our process",
+        "sent late",
+    )
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for arm, measured in found["arms"].items():
+        yield f"| {' | '.join(arm_cells(arm, measured))} |"
+    yield ""
+    yield f"![Attainment against rate](figures/online-{name}.svg)"
+    by_scale = found["rate_ratio_by_scale"].get("engine") or {}
+    if len(by_scale) > 1:
+        yield ""
+        ratios = "; ".join(f"{scale}: {spread(ratio)}" for scale, ratio in by_scale.items())
+        yield f"With tighter or looser deadlines, the rate ratio against the engine alone by SLO scale: {ratios}."
+
+
+def arm_cells(arm: str, measured: JSON) -> list[str]:
+    service, difference = measured["at_baseline_knee"], measured["accuracy_difference"]
+    fairness = "-"
+    if service is not None and service["fairness_mean_ms_per_token"] is not None:
+        fairness = f"{service['fairness_mean_ms_per_token']:.1f} ({service['fairness_p90_ms_per_token']:.1f})"
+    points = "-"
+    if difference is not None:
+        low, high = difference["interval"]
+        points = f"{100 * difference['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return [
+        ARM_NAMES.get(arm, arm),
+        spread(measured["knee"]),
+        spread(measured["scale_at_baseline_knee"]),
+        interval_of(measured["accuracy"]),
+        points,
+        f"{measured['tokens_per_program']:.0f}",
+        "-" if service is None else f"{service['tokens_per_s']:.0f}",
+        fairness,
+        percent(measured["cpu_share"], 0),
+        f"{measured['sent_late']} of {measured['programs']}, {1000 * measured['latest_send_s']:.0f} ms at most",
+    ]
+
+
+def batch(result: JSON) -> Iterator[str]:
+    """The section on the batch benchmark."""
+    yield "## Tokens and accuracy, without load"
+    yield ""
+    yield (
+        f"{result['questions']} test questions, every rule with the same seeds. The even split gives every question "
+        "the same; *saved at equal accuracy* is against its cheapest cap that is as accurate, chosen anew in every "
+        "bootstrap sample of the questions. 95 % intervals."
+    )
+    if "machine" in result:
+        yield ""
+        yield where(result)
+    for name, found in result["workloads"].items():
+        yield ""
+        yield f"### {name}, at most {found['cap']}"
+        yield ""
+        yield (
+            "| rule | cap | accuracy | tokens a question | seconds | saved against the cap | points against the cap "
+            "| saved at equal accuracy |"
+        )
+        yield "|---|---|---|---|---|---|---|---|"
+        for each in found["rules"]:
+            yield f"| {' | '.join(rule_cells(each, with_time=result.get('is_timed', True)))} |"
+        yield ""
+        yield f"![Tokens against accuracy](figures/batch-{name}.svg)"
+    if "command" in result:
+        yield ""
+        yield f"`{result['command']}`"
+
+
+def rule_cells(each: JSON, *, with_time: bool) -> list[str]:
+    cells = [each["rule"], str(each["cap"]), percent(each["accuracy"]), f"{each['tokens']:.0f}"]
+    cells.append(f"{each['seconds']:.0f}" if with_time else "-")
+    if "against_cap" not in each:
+        return [*cells, "", "", ""]
+    against, equal = each["against_cap"], each["at_equal_accuracy"]
+    low, high = against["accuracy_interval"]
+    points = f"{100 * against['accuracy']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    rival = "none is" if equal["cap"] is None else f"cap {equal['cap']}"
+    return [*cells, saved(against), points, f"{rival}: {saved(equal)}"]
+
+
+def saved(found: JSON) -> str:
+    low, high = found["saved_interval"]
+    return f"{percent(found['saved'])} [{percent(low)}, {percent(high)}]"
+
+
+def algorithms(result: Mapping[str, JSON]) -> Iterator[str]:
+    """The section on all algorithms with the embedded engine."""
+    yield "## Every algorithm on the embedded engine"
+    yield ""
+    yield "`python -m benchmarks.algorithms`"
+    for report in result.values():
+        yield ""
+        yield algorithm_table(report)
+
+
+def budget(result: JSON) -> Iterator[str]:
+    """The section on a total that questions share."""
+    yield "## A budget for all questions together"
+    yield ""
+    yield (
+        f"{result['questions']} questions share a total; against the even split of the same total, question by "
+        "question (`python -m benchmarks.budget`)."
+    )
+    yield ""
+    yield "| samples a question | unit | accuracy | even split | difference, points (95 %) |"
+    yield "|---|---|---|---|---|"
+    for each in result["budgets"]:
+        even = each["even_split"]
+        low, high = even["difference"]["interval"]
+        difference = f"{100 * even['difference']['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        cells = [
+            f"{each['even_samples']}",
+            each["unit"],
+            percent(each["accuracy"]),
+            percent(even["accuracy"]),
+            difference,
+        ]
+        yield f"| {' | '.join(cells)} |"

@@ -1,0 +1,94 @@
+"""docs/results.md and its figures, from the stored results: ``python -m benchmarks.write_results``.
+
+Every number in it is of a file in ``benchmarks/results``; a result that is not there has no section. Run it after any
+benchmark.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import orjson
+
+from benchmarks import result_pages
+from benchmarks.http_load import Figures
+from benchmarks.passthrough_report import Cell, Measured, Results, report
+from benchmarks.result_figures import batch_figure, online_figure
+from dynasor.vocabulary import JSON
+
+HEAD = """\
+# Results
+
+What was measured, from the files in [`benchmarks/results`](../benchmarks/results), by `python -m
+benchmarks.write_results`; no number here is typed by hand. How each is measured, and how to repeat it, is in
+[benchmarks](benchmarks.md)."""
+
+
+def passthrough(result: JSON) -> Iterator[str]:
+    """The section on requests that are passed through."""
+    yield "## Requests passed through"
+    yield ""
+    machine = result["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    yield f"{machine['cores']} cores of {machine['processor']}; {versions} (`python -m benchmarks.passthrough`)."
+    yield ""
+    measured = [
+        Measured(**{**each, "cell": Cell(**each["cell"]), "figures": Figures(**each["figures"])})
+        for each in result["measured"]
+    ]
+    yield from report(Results(measured))
+
+
+def fidelity(result: JSON) -> Iterator[str]:
+    """The section on how close the simulator is. The benchmark that measured it stores its rows as they are to be
+    shown."""
+    yield "## The simulator against a real engine"
+    yield ""
+    yield from result.get("lines", ())
+
+
+SECTIONS: Mapping[str, Callable[[JSON], Iterator[str]]] = {
+    "online": result_pages.online,
+    "batch": result_pages.batch,
+    "fidelity": fidelity,
+    "passthrough": passthrough,
+    "algorithms": result_pages.algorithms,
+    "budget": result_pages.budget,
+}
+"""By the name of the file; in this order."""
+
+
+def page(results: Path) -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for name, section in SECTIONS.items():
+        path = results / f"{name}.json"
+        if path.exists():
+            parts.append("\n".join(section(orjson.loads(path.read_bytes()))))
+    return "\n\n".join(parts) + "\n"
+
+
+def draw(results: Path, figures: Path) -> None:
+    """The figures that the page shows."""
+    for file, figure in (("online", online_figure), ("batch", batch_figure)):
+        path = results / f"{file}.json"
+        if path.exists():
+            for name, found in orjson.loads(path.read_bytes())["workloads"].items():
+                figure(name, found, figures / f"{file}-{name}.svg")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--output", type=Path, default=Path("docs/results.md"))
+    given = parser.parse_args()
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    given.output.write_text(page(given.results))
+    draw(given.results, given.output.parent / "figures")
+    print(given.output)
+
+
+if __name__ == "__main__":
+    main()

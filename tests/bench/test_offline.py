@@ -1,0 +1,34 @@
+"""``dynasor bench batch`` as a user calls it, in small, on the embedded engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from dynasor.cli.main import app
+from dynasor.models.question_sets import Split, question_lines
+
+
+def test_it_runs_every_rule_once_and_reports_again(tmp_path: Path) -> None:
+    easy = [line for line in question_lines(Split.TEST) if json.loads(line)["level"] == 1]
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text("\n".join(easy[:2]) + "\n")
+    arguments = ["bench", "batch", str(questions), "-o", str(tmp_path / "results"), "-p", "self-consistency"]
+    arguments += ["--cap", "self-consistency=6", "--max-tokens", "40", "--json"]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["workloads"]["self-consistency"]
+    rules = {(each["rule"], each["cap"]) for each in found["rules"]}
+    assert rules == {
+        *((rule, 6) for rule in ("even split", "agreement", "paper", "length")),
+        *((rule, 6) for rule in ("adaptive-consistency", "esc", "supermajority")),
+        ("agreement", 5),
+    }
+    assert [each["cap"] for each in found["even_split"]] == [1, 2, 3, 4, 5, 6]
+    agreement = next(each for each in found["rules"] if each["rule"] == "agreement" and each["cap"] == 6)
+    assert agreement["accuracy"] == 1.0
+    assert agreement["against_cap"]["saved"] >= 0
+    again = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert json.loads(again.stdout)["workloads"]["self-consistency"] == found
