@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from dynasor.engines.counters import EngineCounters, engine_counters, largest_of, parse_counters
+from dynasor.engines.counters import (
+    CacheLayout,
+    EngineCounters,
+    engine_counters,
+    largest_of,
+    parse_cache_layout,
+    parse_counters,
+)
 from dynasor.engines.openai import OpenAIEngine
 from dynasor.errors import EngineFailed, EngineUnreachable
 from tests.engines.scripted import Reply, ScriptedServer, status
@@ -24,6 +31,13 @@ def test_vllm_summed_over_its_engines() -> None:
 
 def test_llama_cpp() -> None:
     assert parse_counters(LLAMACPP) == EngineCounters(running=1, waiting=4, generated_tokens=11)
+
+
+def test_vllm_tells_how_its_cache_is_laid_out() -> None:
+    labels = 'block_size="128",enable_prefix_caching="True",num_gpu_blocks="1092",num_cpu_blocks="None"'
+    text = f"# TYPE vllm:cache_config_info gauge\nvllm:cache_config_info{{{labels}}} 1.0\n"
+    assert parse_cache_layout(text) == CacheLayout(128 * 1092, 128, True)
+    assert parse_cache_layout(VLLM) is None
 
 
 def test_other_metrics_are_none_of_ours() -> None:

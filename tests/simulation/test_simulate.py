@@ -157,8 +157,10 @@ def test_a_real_clock_and_a_virtual_one_see_the_same_decisions() -> None:
 
 
 def test_what_cannot_be_simulated_is_refused() -> None:
-    with pytest.raises(InputError, match="the program mcts cannot be simulated yet"):
-        Stream("main", Poisson(1.0), POPULATION, program="mcts")
+    with pytest.raises(InputError, match="the program 'tarot' cannot be simulated"):
+        Stream("main", Poisson(1.0), POPULATION, program="tarot")
+    with pytest.raises(InputError, match="the reward 'likelihood' cannot be simulated"):
+        Stream("main", Poisson(1.0), POPULATION, program="mcts", reward="likelihood")
     with pytest.raises(InputError, match="the rate is 0"):
         Poisson(0)
     with pytest.raises(InputError, match="has deadlines and no slo_s"):

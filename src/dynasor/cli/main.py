@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from dynasor.cli import batch, bench_batch, bench_online, calibrate, chat, questions, replay, serve, simulate, solve
+from dynasor.cli import (
+    batch,
+    bench_batch,
+    bench_online,
+    bench_profile,
+    calibrate,
+    chat,
+    questions,
+    replay,
+    serve,
+    simulate,
+    solve,
+)
 from dynasor.errors import DynasorError, EngineError, InputError, ProgramFailed
 
 BAD_INPUT = 2
@@ -42,6 +54,7 @@ app.command("questions")(questions.questions)
 bench = typer.Typer(help="Measure an engine, and what each way of serving makes of it.", no_args_is_help=True)
 bench.command("batch")(bench_batch.bench_batch)
 bench.command("online")(bench_online.bench_online)
+bench.command("profile")(bench_profile.profile)
 app.add_typer(bench, name="bench")
 
 

@@ -20,15 +20,17 @@ from rich.table import Table
 from dynasor.cli import options
 from dynasor.errors import InputError
 from dynasor.events import Event
-from dynasor.parameters import split_settings
+from dynasor.parameters import read_parameters, split_settings
+from dynasor.programs import PROGRAMS
 from dynasor.runtime import Options
 from dynasor.scheduling import ALLOCATORS, POLICIES, make_allocator
 from dynasor.simulation import load_engine_profile, shipped_profiles
+from dynasor.simulation.manner import Manner
 from dynasor.simulation.plans import Defaults, open_questions, read_workload, shipped_populations
 from dynasor.simulation.report import Outcome
 from dynasor.simulation.simulate import Arm, Site
 from dynasor.simulation.simulate import simulate as simulate_arm
-from dynasor.simulation.workloads import SIMULATED, Bursty, Poisson, RecordedTimes, Stream, Times, arrivals, describe
+from dynasor.simulation.workloads import JUDGES, Bursty, Poisson, RecordedTimes, Stream, Times, arrivals, describe
 from dynasor.vocabulary import JSON, Sampling
 
 PROFILE = "a100-80gb-llama-3.1-8b"
@@ -65,8 +67,23 @@ def simulate(
         float, typer.Option(min=1, help="Length of a sample where the trace does not tell.")
     ] = 256.0,
     program: Annotated[
-        str, typer.Option("--program", "-p", help=f"What each runs: {', '.join(SIMULATED)}.")
+        str, typer.Option("--program", "-p", help=f"What each runs: {', '.join(PROGRAMS)}.")
     ] = "self-consistency",
+    reward: Annotated[
+        str | None,
+        typer.Option(
+            "--reward",
+            "-r",
+            help=f"What scores its solutions, for programs that need it: {' or '.join(JUDGES)}. [default: {JUDGES[0]}]",
+        ),
+    ] = None,
+    manner: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help=f"How steps, scores and chains of thought are modelled: {Manner()} are the defaults.",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the program.")
     ] = None,
@@ -120,6 +137,8 @@ def simulate(
                 questions=open_questions(questions, defaults),
                 program=program,
                 settings=split_settings(settings or (), "--set"),
+                reward=reward,
+                manner=make_manner(manner or ()),
                 options=Options(max_samples=max_samples, sampling=Sampling(max_tokens=max_tokens)),
                 slo_s=slo,
                 scales_slo=slo_by_difficulty,
@@ -146,6 +165,11 @@ def make_times(text: str, rate: float, burstiness: float) -> Times:
     if text == "bursty":
         return Bursty(rate, burstiness)
     return RecordedTimes.load(Path(text))
+
+
+def make_manner(texts: Sequence[str]) -> Manner:
+    who = "--manner"
+    return Manner(**read_parameters(Manner, split_settings(texts, who), who))  # type: ignore[arg-type]  # by annotations
 
 
 def make_arms(policies: Sequence[str], allocators: Sequence[str]) -> list[Arm]:
@@ -219,7 +243,7 @@ def show(report: JSON) -> None:
     for name in dict.fromkeys(name for arm in report["arms"] for name in arm["streams"]):
         arms = [{"arm": arm["arm"], **arm["streams"][name]} for arm in report["arms"] if name in arm["streams"]]
         console.print(table_of(f"of these, {name}", arms))
-    for line in dict.fromkeys(f"{each['questions']}: lengths {each['lengths']}" for each in report["streams"]):
+    for line in dict.fromkeys(f"{each['questions']}: {each['modelled']}" for each in report["streams"]):
         console.print(escape(line))
     console.print(LEGEND)
 
@@ -240,8 +264,14 @@ def table_of(title: str, arms: Sequence[JSON], *, with_replicas: bool = False) -
         table.add_column(escape(arm["arm"]).replace(" ", "\n", 1), justify="right", overflow="fold")
     columns = [rows_of(arm) | (replica_rows(arm) if with_replicas else {}) for arm in arms]
     for name in columns[0]:
-        table.add_row(name, *(column[name] for column in columns))
+        cells = [column[name] for column in columns]
+        if name not in RARE or any(cell != "0" for cell in cells):
+            table.add_row(name, *cells)
     return table
+
+
+RARE = ("probe tokens a program", "score tokens a program")
+"""Rows that only some programs have something in."""
 
 
 def rows_of(found: JSON) -> dict[str, str]:
@@ -252,7 +282,7 @@ def rows_of(found: JSON) -> dict[str, str]:
     rows["throughput, programs/s"] = _number(found["programs_per_s"], ".2f")
     rows["accuracy"] = _number(found["accuracy"], ".1%")
     rows["samples a program"] = _number(found["samples_per_program"], ".1f")
-    for kind in ("main", "cancelled"):
+    for kind in ("main", "probe", "score", "cancelled"):
         rows[f"{kind} tokens a program"] = f"{tokens[kind] / found['programs']:.0f}" if found["programs"] else "-"
     rows["fairness, mean"] = _milli(fairness["mean"])
     rows["fairness, P90"] = _milli(fairness["p90"])

@@ -14,15 +14,13 @@ from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, pstdev
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import orjson
 
 from dynasor.errors import InputError
 from dynasor.replay.traces import CHARS_PER_TOKEN, RecordedQuestion, RecordedSample, Trace
-from dynasor.simulation.engine import Piece, Reply
-from dynasor.simulation.memory import Segment
-from dynasor.vocabulary import JSON, Question, Request
+from dynasor.vocabulary import JSON
 
 RIGHT = "1"
 """What the right answer of a modelled question is written as."""
@@ -31,10 +29,12 @@ NO_ANSWER = "I do not know."
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One completion: the number that stands for its answer (None: it has none), and its length."""
+    """One completion: the number that stands for its answer (None: it has none), its length, and its reward in [0, 1]
+    if one was recorded."""
 
     answer: str | None
     num_tokens: int
+    reward: float | None = None
 
     @property
     def text(self) -> str:
@@ -62,19 +62,31 @@ class SimulatedQuestion(Protocol):
         """The paper's factor for deadlines (its section F): 1 where all samples are right, 3 where none is, else 2."""
         ...
 
+    @property
+    def chance_right(self) -> float:
+        """How likely a sample is right, as far as is known."""
+        ...
+
     def draw(self, seed: int) -> Sample:
         """The sample of the request with this seed, any whole number from 0 up."""
         ...
 
 
 class Questions(Protocol):
-    """A source of questions; ``lengths`` says where the numbers of tokens come from."""
+    """A source of questions; ``lengths`` says where the numbers of tokens come from, ``has_rewards`` whether samples
+    have one each, and ``has_marks`` whether it is known which are right."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def lengths(self) -> str: ...
+
+    @property
+    def has_rewards(self) -> bool: ...
+
+    @property
+    def has_marks(self) -> bool: ...
 
     def draw(self, rng: random.Random) -> SimulatedQuestion: ...
 
@@ -87,6 +99,10 @@ class RecordedDraws:
     prompt_tokens: int
     samples: tuple[Sample, ...]
     right: frozenset[str] | None
+
+    @property
+    def chance_right(self) -> float:
+        return fmean(sample.answer in (self.right or ()) for sample in self.samples)
 
     @property
     def difficulty(self) -> int:
@@ -115,6 +131,16 @@ class RecordedQuestions:
         questions = tuple(_recorded(each, prompt_tokens, trace.token_counts, mean_tokens) for each in trace.questions)
         return cls(trace.name, lengths, questions)
 
+    @property
+    def has_rewards(self) -> bool:
+        """Whether all samples have one that is a number from 0 to 1."""
+        samples = (sample for question in self.questions for sample in question.samples)
+        return all(sample.reward is not None and 0 <= sample.reward <= 1 for sample in samples)
+
+    @property
+    def has_marks(self) -> bool:
+        return all(question.right is not None for question in self.questions)
+
     def draw(self, rng: random.Random) -> RecordedDraws:
         return rng.choice(self.questions)
 
@@ -133,6 +159,7 @@ def _recorded(question: RecordedQuestion, prompt_tokens: int, counts: str | None
         Sample(
             None if each.answer is None else numbers[each.answer],
             max(1, round(_tokens(each, counts) if counts else mean_tokens)),
+            each.reward,
         )
         for each in question.samples
     )
@@ -156,6 +183,10 @@ class ModelledQuestion:
     log_tokens: float
     log_tokens_spread: float
     right: frozenset[str] | None = frozenset({RIGHT})
+
+    @property
+    def chance_right(self) -> float:
+        return (1 - self.unanswered_share) * self.right_share
 
     @property
     def difficulty(self) -> int:
@@ -209,6 +240,8 @@ class Population:
     spread_within: float = 0.3
     prompt_tokens: int = 120
     lengths: str = "modelled"
+    has_rewards: ClassVar[bool] = False
+    has_marks: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name in ("right_a", "right_b"):
@@ -311,24 +344,3 @@ def _wrong_agreement(questions: Sequence[RecordedDraws]) -> float:
         same += sum(count * (count - 1) for count in wrong)
         pairs += sum(wrong) * (sum(wrong) - 1)
     return same / pairs if pairs else 0.5
-
-
-class QuestionAuthor:
-    """Writes what the questions at work draw. One for all replicas."""
-
-    def __init__(self) -> None:
-        self._questions: dict[str, SimulatedQuestion] = {}
-
-    def begins(self, program_id: str, question: SimulatedQuestion) -> Question:
-        """A program begins to work on ``question``; what it is given to work on, as long as it is said to be."""
-        self._questions[program_id] = question
-        key = str(question.key)
-        return Question.of_text(key.ljust(CHARS_PER_TOKEN * question.prompt_tokens), key)
-
-    def ends(self, program_id: str) -> None:
-        del self._questions[program_id]
-
-    def reply(self, request: Request) -> Reply:
-        question = self._questions[request.program_id]
-        sample = question.draw(request.sampling.seed or 0)
-        return Reply((Segment(question.key, question.prompt_tokens),), (Piece(sample.text, sample.num_tokens),))

@@ -12,8 +12,10 @@ to have written its first token, so its count of tokens is a difference, and a s
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 from collections import deque
+from collections.abc import Hashable
 from collections.abc import Sequence as Ordered
 from dataclasses import dataclass, field
 
@@ -31,6 +33,10 @@ class Sequence:
     tells_at: tuple[int, ...]
     serial: int = 0
     prompt_tokens: int = 0
+    num_beside: int = 0
+    """Of the prompt's tokens, those that another sequence holds."""
+    keys: tuple[Hashable, ...] = ()
+    """Under which what it writes up to each of ``tells_at`` is kept, as far as they go."""
     num_told: int = 0
     written_before: int = 0
     """When it gave its place away, to be read again."""
@@ -38,6 +44,7 @@ class Sequence:
     began_at: int | None = None
     """The iteration before the one that wrote its first token, had it never paused; None while it writes nothing."""
     prefix: Prefix | None = None
+    was_admitted: bool = False
     left_with: int | None = None
     """How many tokens were written when it was given up; its place is free after the iteration that runs then."""
 
@@ -95,6 +102,8 @@ class Batch:
     _reads: list[tuple[Sequence, int]] = field(default_factory=list)
     """What the present span reads of which prompt."""
     _leaving: list[Sequence] = field(default_factory=list)
+    _num_begun: int = 0
+    """Sequences that were admitted for the first time since the last span."""
 
     def __post_init__(self) -> None:
         self.memory = KVMemory(self.profile.kv_tokens, keeps_prefixes=self.profile.has_prefix_cache)
@@ -107,16 +116,30 @@ class Batch:
     def num_running(self) -> int:
         return len(self.reading) + len(self.writing)
 
+    @property
+    def left_over(self) -> tuple[int, int, int]:
+        """Tokens held and shared in the cache, and looked back on: none where nothing runs."""
+        return self.memory.held, self.memory.shared, self.context
+
     def fits(self, prompt_tokens: int, length: int) -> bool:
         """Whether such a sequence could ever run, alone."""
         return prompt_tokens + length <= self.profile.kv_tokens
 
-    def submit(self, id: str, prompt: Ordered[Segment], tells_at: Ordered[int], now: float) -> Sequence:
+    def submit(
+        self,
+        id: str,
+        prompt: Ordered[Segment],
+        tells_at: Ordered[int],
+        now: float,
+        *,
+        num_beside: int = 0,
+        keys: tuple[Hashable, ...] = (),
+    ) -> Sequence:
         """A request comes. It may be admitted with the iteration that begins next."""
         self._serial += 1
-        prompt_tokens = sum(segment.num_tokens for segment in prompt)
+        prompt_tokens = num_beside + sum(segment.num_tokens for segment in prompt)
         assert prompt_tokens and tells_at and tells_at[0], "a sequence reads at least one token and writes one"
-        sequence = Sequence(id, tuple(prompt), tuple(tells_at), self._serial, prompt_tokens)
+        sequence = Sequence(id, tuple(prompt), tuple(tells_at), self._serial, prompt_tokens, num_beside, keys)
         self.waiting.append(sequence)
         if len(self.waiting) == 1 and self.num_running < self.profile.max_running:
             self._cut(now)
@@ -155,6 +178,7 @@ class Batch:
                 return None
             iterations = 1 if prefill else self._iterations_ahead()
             seconds = self._seconds(iterations, running, self.context, prefill)
+            self._num_begun = 0
             self.span = Span(now, iterations, running, self.context, prefill, now + seconds)
             self.counters.most_running = max(self.counters.most_running, self.num_running)
         return self.span.ended
@@ -186,6 +210,7 @@ class Batch:
             told.append((sequence, written))
             if written == sequence.length:
                 self.counters.written += written
+                self._keep(sequence, written)
                 self._remove(sequence)
             else:
                 self._tell_later(sequence)
@@ -200,7 +225,7 @@ class Batch:
 
     def _seconds(self, iterations: int, running: int, context: float, prefill: int) -> float:
         if prefill:
-            return self.cost.iteration_s(running, context, prefill)
+            return self.cost.iteration_s(running, context, prefill, self._num_begun)
         return self.cost.span_s(iterations, running, context)
 
     def _iterations_done(self, now: float) -> int:
@@ -232,6 +257,8 @@ class Batch:
             written = sequence.written_before if sequence.began_at is None else self._iteration - sequence.began_at
             assert sequence.left_with is not None
             self.counters.dropped += written - sequence.left_with
+            if sequence.began_at is not None:
+                self._keep(sequence, written)
             self._remove(sequence)
         self._leaving.clear()
 
@@ -258,13 +285,22 @@ class Batch:
             if needed + self.num_running > self.memory.room:
                 return
             self.waiting.popleft()
-            cached = min(self.memory.cached(sequence.prompt), sequence.prompt_tokens + sequence.written_before - 1)
+            cached = self._cached(sequence)
+            self._num_begun += not sequence.was_admitted
+            sequence.was_admitted = True
             sequence.prefix = self.memory.hold_prompt(sequence.prompt)
             self.memory.hold(sequence.written_before)
-            sequence.to_read = sequence.prompt_tokens + sequence.written_before - max(0, cached)
-            self.counters.cached += max(0, cached)
+            sequence.to_read = sequence.prompt_tokens + sequence.written_before - cached
+            self.counters.cached += cached
             self.reading[sequence] = None
             budget -= sequence.to_read
+
+    def _cached(self, sequence: Sequence) -> int:
+        """How many of the tokens that it reads are in the cache, in whole blocks; the last one never is."""
+        found = self.memory.cached(sequence.prompt)
+        found += sequence.num_beside if self.profile.has_prefix_cache else 0
+        cached = min(found, sequence.prompt_tokens + sequence.written_before - 1)
+        return cached - cached % self.profile.block_tokens
 
     def _plan_reading(self) -> int:
         """Which prompts the next iteration reads; how many tokens in all."""
@@ -307,6 +343,14 @@ class Batch:
             heapq.heappop(self._next_tells)
         until_told = self._next_tells[0][0] - self._iteration
         return max(1, min(until_told, self.memory.room // self.num_running))
+
+    def _keep(self, sequence: Sequence, written: int) -> None:
+        """It is about to leave: what others go on from stays in the cache."""
+        if sequence.keys:
+            assert sequence.prefix is not None
+            ends = [end for end in sequence.tells_at[: len(sequence.keys)] if end <= written]
+            lengths = (end - begin for begin, end in itertools.pairwise((0, *ends)))
+            self.memory.keep(sequence.prefix, map(Segment, sequence.keys, lengths))
 
     def _remove(self, sequence: Sequence) -> None:
         """It runs no more: what it held is free, its prompt is kept as a prefix."""

@@ -14,6 +14,7 @@ class CostModel:
     ``prefill`` tokens of prompts are read::
 
         overhead_s + max(weights_s, token_s * (running + prefill)) + sequence_s * running + context_s * context
+            + request_s * begun
 
     The maximum is the roofline: an iteration reads all weights once, which is what a small batch waits for, or
     computes every token with them, which is what a large one or a long prompt waits for. Reading the KV cache comes on
@@ -26,6 +27,8 @@ class CostModel:
         token_s: to compute one token.
         sequence_s: for each running sequence: what the engine does for it, whatever its length.
         context_s: to read what the KV cache holds for one token.
+        request_s: for each request that is begun in it (``begun``): what it costs once, while everyone else waits, such
+            as taking it in and reporting its end on the core that the engine runs on.
     """
 
     overhead_s: float = 0.0
@@ -33,6 +36,7 @@ class CostModel:
     token_s: float = 0.0
     sequence_s: float = 0.0
     context_s: float = 0.0
+    request_s: float = 0.0
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -45,9 +49,9 @@ class CostModel:
                 "an iteration takes no time; overhead_s, weights_s, token_s or sequence_s above 0 was expected"
             )
 
-    def iteration_s(self, running: int, context: float, prefill: int) -> float:
+    def iteration_s(self, running: int, context: float, prefill: int, begun: int = 0) -> float:
         """One iteration."""
-        return self.fixed_s(running, prefill) + self.context_s * context
+        return self.fixed_s(running, prefill) + self.context_s * context + self.request_s * begun
 
     def fixed_s(self, running: int, prefill: int) -> float:
         """The part that does not grow with the context."""
@@ -78,6 +82,8 @@ class EngineProfile:
         max_running: sequences at once; more wait inside the engine.
         max_prefill: tokens of one iteration, read and written together (chunked prefill).
         has_prefix_cache: whether it keeps what it has read for requests that begin the same.
+        block_tokens: in blocks of how many tokens it keeps that: what fills no block is read again.
+        delay_s: from sending a request until the engine sees it, beside everything else that it does.
     """
 
     name: str
@@ -87,11 +93,15 @@ class EngineProfile:
     max_running: int = 256
     max_prefill: int = 2048
     has_prefix_cache: bool = True
+    block_tokens: int = 1
+    delay_s: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("kv_tokens", "max_running", "max_prefill"):
+        for name in ("kv_tokens", "max_running", "max_prefill", "block_tokens"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; at least 1 was expected")
+        if not 0 <= self.delay_s < math.inf:
+            raise InputError(f"delay_s is {self.delay_s}; a number of seconds from 0 up was expected")
         if self.max_prefill <= self.max_running:
             raise InputError(
                 f"max_prefill is {self.max_prefill}, and each of {self.max_running} running sequences takes a token of "

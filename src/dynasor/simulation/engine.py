@@ -9,9 +9,10 @@ streams every token.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import itertools
+from collections.abc import AsyncGenerator, Hashable
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from dynasor.engines.protocol import EngineInfo
 from dynasor.errors import EngineCannot, EngineRejected
@@ -19,31 +20,43 @@ from dynasor.simulation.batching import Batch, Sequence
 from dynasor.simulation.clock import at_rest
 from dynasor.simulation.cost import EngineProfile
 from dynasor.simulation.memory import Segment
-from dynasor.vocabulary import Delta, FinishReason, Message, Request
+from dynasor.vocabulary import Delta, FinishReason, Message, Request, TokenLogprob
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text that is there once ``num_tokens`` tokens of the completion are written, counted from its beginning."""
+    """Text that is there once ``num_tokens`` tokens of the completion are written, counted from its beginning. Under
+    ``key``, if it has one, prompts have it for a segment that go on from it."""
 
     text: str
     num_tokens: int
+    logprobs: tuple[TokenLogprob, ...] = ()
+    key: Hashable | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What a request reads and gets: its prompt in segments that others may share, and the completion in pieces, at
-    each of which the request is told."""
+    each of which the request is told. ``num_beside`` tokens of the prompt more are those of a sequence that this one
+    accompanies: where prefixes are kept, they are in the cache while that runs, and take no memory twice."""
 
     prompt: tuple[Segment, ...]
     pieces: tuple[Piece, ...]
     finish_reason: FinishReason = FinishReason.STOP
+    num_beside: int = 0
 
 
 class Author(Protocol):
     """Writes completions. The same request gets the same one."""
 
     def reply(self, request: Request) -> Reply: ...
+
+
+@runtime_checkable
+class Renders(Protocol):
+    """What authors can do besides: say what raw text a conversation is, which they find their way back in."""
+
+    def render(self, messages: tuple[Message, ...], *, thinking: bool | None) -> str: ...
 
 
 class SimulatedEngine:
@@ -74,6 +87,8 @@ class SimulatedEngine:
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         reply = limited(self._author.reply(request), request.sampling.max_tokens)
+        if self.profile.delay_s:
+            await asyncio.sleep(self.profile.delay_s)
         sequence = self._submit(request, reply)
         last, told = reply.pieces[-1], 0
         is_over = False
@@ -83,6 +98,7 @@ class SimulatedEngine:
                 is_over = piece is last
                 yield Delta(
                     text=piece.text,
+                    logprobs=piece.logprobs,
                     num_tokens=told,
                     finish_reason=reply.finish_reason if is_over else None,
                     prompt_tokens=sequence.prompt_tokens,
@@ -100,7 +116,9 @@ class SimulatedEngine:
                 self._abort(sequence)
 
     async def render(self, messages: tuple[Message, ...], *, thinking: bool | None = None) -> str:
-        raise EngineCannot("a simulated engine has no chat template to render a conversation with")
+        if not isinstance(self._author, Renders):
+            raise EngineCannot("this simulated engine has no chat template to render a conversation with")
+        return self._author.render(messages, thinking=thinking)
 
     async def cache_usage(self) -> float:
         """As ``TellsCacheUsage``."""
@@ -109,13 +127,15 @@ class SimulatedEngine:
 
     def _submit(self, request: Request, reply: Reply) -> Sequence:
         tells_at = tuple(piece.num_tokens for piece in reply.pieces)
-        prompt_tokens = sum(segment.num_tokens for segment in reply.prompt)
+        prompt_tokens = reply.num_beside + sum(segment.num_tokens for segment in reply.prompt)
         if not self.batch.fits(prompt_tokens, tells_at[-1]):
             raise EngineRejected(
                 f"request {request.id!r} takes {prompt_tokens} tokens of prompt and {tells_at[-1]} of completion; the "
                 f"simulated KV cache holds {self.profile.kv_tokens}"
             )
-        sequence = self.batch.submit(request.id, reply.prompt, tells_at, now())
+        sequence = self.batch.submit(
+            request.id, reply.prompt, tells_at, now(), num_beside=reply.num_beside, keys=keys_of(reply)
+        )
         self._changed()
         return sequence
 
@@ -163,12 +183,17 @@ class SimulatedEngine:
         return f"<SimulatedEngine {self.profile.name} {self.batch!r}>"
 
 
+def keys_of(reply: Reply) -> tuple[Hashable, ...]:
+    """Of the pieces from the first on, as far as they have one."""
+    return tuple(piece.key for piece in itertools.takewhile(lambda piece: piece.key is not None, reply.pieces))
+
+
 def limited(reply: Reply, max_tokens: int | None) -> Reply:
     """``reply`` cut off at the request's limit, if it is longer."""
     if max_tokens is None or reply.pieces[-1].num_tokens <= max_tokens:
         return reply
     whole = tuple(piece for piece in reply.pieces if piece.num_tokens < max_tokens)
-    return Reply(reply.prompt, (*whole, Piece("", max_tokens)), FinishReason.LENGTH)
+    return Reply(reply.prompt, (*whole, Piece("", max_tokens)), FinishReason.LENGTH, reply.num_beside)
 
 
 def cancel_at_next_await() -> None:

@@ -7,25 +7,29 @@ each other: small and large batches, short and long contexts, with prefill and w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dynasor.errors import InputError
 from dynasor.simulation.cost import CostModel
 from dynasor.vocabulary import JSON
 
-TERMS = ("overhead_s", "token_s", "sequence_s", "context_s")
+TERMS = ("overhead_s", "token_s", "sequence_s", "context_s", "request_s", "delay_s")
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Iterations of one kind: how many sequences wrote, how many tokens they looked back on together, how many prompt
-    tokens were read, and how long one took on average."""
+    """Iterations of one kind, on average over them: how many sequences wrote, how many tokens they looked back on
+    together, how many prompt tokens were read, how long one took, how many requests ``begun`` in one, and how many of
+    those each caller waited for (``waited``), with all others at work."""
 
     running: float
     context: float
     prefill: float
     seconds: float
+    begun: float = 0.0
+    waited: float = 0.0
 
     @classmethod
     def of_throughput(cls, running: float, mean_context: float, tokens_per_s: float) -> Measured:
@@ -38,26 +42,33 @@ class Measured:
     @property
     def terms(self) -> tuple[float, ...]:
         """What the seconds are linear in, in the order of ``TERMS``."""
-        return (1.0, self.running + self.prefill, self.running, self.context)
+        return (1.0, self.running + self.prefill, self.running, self.context, self.begun, self.waited)
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A cost model with the mean and the largest error on what it was fitted to, as shares of what was measured."""
+    """A cost model with the delay of a request, and the mean and the largest error on what it was fitted to, as shares
+    of what was measured."""
 
     cost: CostModel
     mean_error: float
     largest_error: float
     num_measured: int
+    delay_s: float = 0.0
+
+    def seconds_of(self, measured: Measured) -> float:
+        """What an iteration of this kind takes by the fit."""
+        weights = (*(getattr(self.cost, name) for name in TERMS[:-1]), self.delay_s)
+        return math.fsum(value * weight for value, weight in zip(measured.terms, weights, strict=True))
 
     def to_json(self) -> JSON:
         return {"measured": self.num_measured, "mean_error": self.mean_error, "largest_error": self.largest_error}
 
 
 def fit_cost(measured: Sequence[Measured]) -> Fit:
-    """The cost model with the least squared relative error. A term that would be negative is left out, the most
-    negative first, and so is one that never varies apart from the others: where no prompt was read, one of its tokens
-    is taken to cost what a written one does.
+    """The cost model with the least squared relative error. A term that would be negative is left out, first the one
+    that takes most away, and so is one that never varies apart from the others: where no prompt was read, one of its
+    tokens is taken to cost what a written one does.
 
     InputError if nothing was measured, or something took no time.
     """
@@ -68,12 +79,10 @@ def fit_cost(measured: Sequence[Measured]) -> Fit:
             raise InputError(f"{each} cannot be fitted; seconds above 0, and something that was done, were expected")
     rows = [tuple(value / each.seconds for value in each.terms) for each in measured]
     weights = _not_negative(rows)
-    cost = CostModel(**dict(zip(TERMS, weights, strict=True)))
-    errors = [
-        abs(sum(value * weight for value, weight in zip(each.terms, weights, strict=True)) / each.seconds - 1)
-        for each in measured
-    ]
-    return Fit(cost, sum(errors) / len(errors), max(errors), len(measured))
+    *of_iterations, delay_s = weights
+    fit = Fit(CostModel(**dict(zip(TERMS[:-1], of_iterations, strict=True))), 0.0, 0.0, len(measured), delay_s)
+    errors = [abs(fit.seconds_of(each) / each.seconds - 1) for each in measured]
+    return replace(fit, mean_error=sum(errors) / len(errors), largest_error=max(errors))
 
 
 def _not_negative(rows: Sequence[tuple[float, ...]]) -> list[float]:
@@ -81,7 +90,7 @@ def _not_negative(rows: Sequence[tuple[float, ...]]) -> list[float]:
     used = list(range(len(TERMS)))
     while True:
         used, found = _solved(rows, used)
-        lowest = min(range(len(found)), key=found.__getitem__)
+        lowest = min(range(len(found)), key=lambda number: found[number] * _norm([row[used[number]] for row in rows]))
         if found[lowest] >= 0 or len(used) == 1:
             weights = dict(zip(used, found, strict=True))
             return [max(0.0, weights.get(term, 0.0)) for term in range(len(TERMS))]

@@ -8,7 +8,7 @@ without what the last block of a sequence leaves empty.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -93,15 +93,16 @@ class KVMemory:
         self.held += num_tokens
         self._evict()
 
-    def keep(self, prefix: Prefix, written: Segment) -> None:
-        """A sequence that still uses ``prefix`` ends: what it held and wrote after it is kept, where prefixes are."""
-        self.hold(-written.num_tokens)
-        if self.keeps_prefixes and written.key not in prefix.children:
-            self.release_child(self._added(written, prefix))
-
-    def release_child(self, prefix: Prefix) -> None:
-        self._use(prefix)
-        self.release(prefix)
+    def keep(self, prefix: Prefix, written: Iterable[Segment]) -> None:
+        """What a sequence wrote after ``prefix``, which it still uses, is kept as well, where prefixes are. It takes no
+        room before what the sequence held for it is let go."""
+        if not self.keeps_prefixes:
+            return
+        last = prefix
+        for segment in written:
+            last = last.children.get(segment.key) or self._added(segment, last)
+        self._use(last)
+        self.release(last)
 
     def _find(self, segments: Sequence[Segment]) -> list[Prefix]:
         """The prefixes that the cache has of these segments, from the first on."""

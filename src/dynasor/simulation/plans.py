@@ -13,6 +13,7 @@ from dynasor.errors import InputError
 from dynasor.replay.traces import read_trace
 from dynasor.runtime import Options
 from dynasor.simulation.answers import Population, Questions, RecordedQuestions, fit_population
+from dynasor.simulation.manner import Manner
 from dynasor.simulation.workloads import Bursty, Poisson, RecordedTimes, Stream, Times
 from dynasor.vocabulary import JSON, Sampling
 
@@ -26,6 +27,8 @@ KEYS = (
     "questions",
     "program",
     "settings",
+    "reward",
+    "manner",
     "max_samples",
     "max_tokens",
     "slo_s",
@@ -108,7 +111,7 @@ def _stream(stored: object, number: int, path: Path, defaults: Defaults) -> Stre
 def _stream_of(stored: JSON, folder: Path, defaults: Defaults) -> Stream:
     questions = str(stored["questions"])
     known: dict[str, Any] = {
-        name: stored[name] for name in ("program", "slo_s", "scales_slo", "has_deadline") if name in stored
+        name: stored[name] for name in ("program", "reward", "slo_s", "scales_slo", "has_deadline") if name in stored
     }
     return Stream(
         name=str(stored["name"]),
@@ -116,6 +119,7 @@ def _stream_of(stored: JSON, folder: Path, defaults: Defaults) -> Stream:
         questions=open_questions(
             questions if questions in shipped_populations() else str(folder / questions), defaults
         ),
+        manner=Manner(**stored.get("manner", {})),
         settings={str(name): str(value) for name, value in stored.get("settings", {}).items()},
         options=Options(
             max_samples=int(stored.get("max_samples", 16)),

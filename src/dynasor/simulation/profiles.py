@@ -9,6 +9,7 @@ A *fitted* file has the ``cost`` itself, with the ``evidence`` that it was fitte
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from dynasor.vocabulary import JSON
 
 VERSION = 1
 FOLDER = Path(__file__).parent / "engine_profiles"
-LIMITS = ("max_running", "max_prefill", "has_prefix_cache")
+LIMITS = ("max_running", "max_prefill", "has_prefix_cache", "block_tokens", "delay_s")
 
 
 def shipped_profiles() -> list[str]:
@@ -96,9 +97,12 @@ def number(values: JSON, name: str) -> float:
     return float(values[name]["value"])
 
 
-def fitted_json(profile: EngineProfile, evidence: JSON) -> JSON:
-    """A fitted profile as a file has it."""
-    source = "given with the measurements"
+GIVEN = "given with the measurements"
+NO_SOURCES: Mapping[str, str] = {}
+
+
+def fitted_json(profile: EngineProfile, evidence: JSON, sources: Mapping[str, str] = NO_SOURCES) -> JSON:
+    """A fitted profile as a file has it; ``sources`` say of its limits where they come from."""
     return {
         "dynasor_engine_profile": VERSION,
         "kind": "fitted",
@@ -106,6 +110,6 @@ def fitted_json(profile: EngineProfile, evidence: JSON) -> JSON:
         "model": {"name": profile.model},
         "cost": asdict(profile.cost),
         "kv_tokens": profile.kv_tokens,
-        "limits": {name: {"value": getattr(profile, name), "source": source} for name in LIMITS},
+        "limits": {name: {"value": getattr(profile, name), "source": sources.get(name, GIVEN)} for name in LIMITS},
         "evidence": evidence,
     }

@@ -102,7 +102,9 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One arm of a simulation: all programs, those of each stream, and what each replica did in ``duration_s``."""
+    """One arm of a simulation: all programs, those of each stream, and what each replica did in ``duration_s``.
+    ``left_over`` are the tokens that a replica's cache still held at the end, those that it shared, and those that were
+    looked back on: none, if all is well."""
 
     arm: str
     duration_s: float
@@ -110,6 +112,7 @@ class Outcome:
     by_stream: Mapping[str, Tally]
     replicas: Mapping[str, Counters]
     num_requests: int
+    left_over: Mapping[str, tuple[int, int, int]]
 
     def to_json(self) -> JSON:
         streams = {name: tally.to_json(self.duration_s) for name, tally in self.by_stream.items()}

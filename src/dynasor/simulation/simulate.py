@@ -13,15 +13,17 @@ from dynasor.events import Event, Listener, RequestStarted, both, ignore
 from dynasor.programs import Program
 from dynasor.runtime import Recovery, Runtime
 from dynasor.scheduling import AdaptiveCapacity, Allocator
-from dynasor.simulation.answers import QuestionAuthor
 from dynasor.simulation.clock import run_virtually
 from dynasor.simulation.cost import EngineProfile
 from dynasor.simulation.engine import SimulatedEngine
 from dynasor.simulation.report import Outcome, Tally
-from dynasor.simulation.workloads import Arrival
+from dynasor.simulation.workloads import Arrival, Stream
+from dynasor.simulation.writing import QuestionAuthor, Style
 
 COLLECT_AFTER = 100_000
 """Objects made and not yet dropped, where Python takes 700."""
+LAST_ITERATION_S = 3600.0
+"""Virtual time in which the iteration ends that runs when the last program does."""
 NEVER_SLOW = Recovery(look_s=1e12)
 """Simulated replicas do not fail and do not get slow, so nobody looks whether they do."""
 
@@ -94,7 +96,7 @@ class _Service:
         self._whole = Tally()
         self._by_stream: dict[str, Tally] = {}
         self._num_requests = 0
-        self._programs: dict[str, Program] = {}
+        self._programs: dict[str, tuple[Program, Style]] = {}
 
     async def serve(self, arrivals: Iterable[Arrival]) -> Outcome:
         site, loop = self._site, asyncio.get_running_loop()
@@ -116,16 +118,18 @@ class _Service:
                 for arrival in arrivals:
                     await asyncio.sleep(began + arrival.due_s - loop.time())
                     group.create_task(self._run(runtime, arrival))
+            duration_s = loop.time() - began
+            await asyncio.sleep(LAST_ITERATION_S)
+        left_over = {name: engine.batch.left_over for name, engine in engines.items()}
         counters = {name: engine.batch.counters for name, engine in engines.items()}
-        duration_s = loop.time() - began
-        return Outcome(self._arm.name, duration_s, self._whole, self._by_stream, counters, self._num_requests)
+        return Outcome(
+            self._arm.name, duration_s, self._whole, self._by_stream, counters, self._num_requests, left_over
+        )
 
     async def _run(self, runtime: Runtime, arrival: Arrival) -> None:
-        question = self._author.begins(arrival.program_id, arrival.question)
         stream = arrival.stream
-        program = self._programs.get(stream.name)
-        if program is None:
-            program = self._programs[stream.name] = stream.make_program()
+        program, style = self._program_of(stream)
+        question = self._author.begins(arrival.program_id, arrival.question, stream.manner, style)
         answer = await runtime.run(
             question, program, self._arm.allocator, arrival.options, program_id=arrival.program_id
         )
@@ -133,6 +137,12 @@ class _Service:
         for tally in (self._whole, self._by_stream.setdefault(stream.name, Tally())):
             tally.add(arrival, answer)
         self._advance()
+
+    def _program_of(self, stream: Stream) -> tuple[Program, Style]:
+        known = self._programs.get(stream.name)
+        if known is None:
+            known = self._programs[stream.name] = (stream.make_program(), stream.style())
+        return known
 
     def _hears(self) -> Listener:
         return both(self._count, ignore if self._listener is None else self._tell)

@@ -15,16 +15,23 @@ from pathlib import Path
 import orjson
 
 from dynasor.errors import InputError
-from dynasor.programs import Program, make_program
+from dynasor.parameters import parameters_of
+from dynasor.programs import PROGRAMS, Program, load_program, make_program
+from dynasor.rewards import Judge, YesNo, open_reward
 from dynasor.runtime import Options
 from dynasor.simulation.answers import Questions, SimulatedQuestion
+from dynasor.simulation.manner import Manner
+from dynasor.simulation.writing import Style
 from dynasor.vocabulary import JSON
 
 Times = Callable[[random.Random], Iterator[float]]
 """When programs come, in seconds from the beginning, in order."""
 
-SIMULATED = ("self-consistency", "single")
-"""Programs that a simulated engine can write for: those of independent samples without a reward."""
+JUDGES = ("judge", "yes-no")
+"""Rewards that a simulated engine can say: those that ask the engine itself."""
+REWARD = "reward"
+WHOLE_SAMPLES = frozenset({"self-consistency", "single", "best-of-n", "weighted-majority"})
+CHAINS = frozenset({"chain-of-thought", "self-consistency-chains"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +127,10 @@ class Stream:
         name: what it is called in reports; a tenant's name, where tenants share.
         times: when they come.
         questions: what they work on.
-        program: its name.
+        program: its name, one of ``PROGRAMS``.
         settings: its parameters, as text.
+        reward: what scores its solutions, one of ``JUDGES``; None: ``judge``, for programs that need one.
+        manner: how steps, scores and chains are modelled.
         options: how each is run; the seed is replaced by one of its own.
         slo_s: within which an answer is in time; None: always.
         scales_slo: whether that is multiplied by the question's difficulty, 1 to 3, as in the paper.
@@ -133,22 +142,65 @@ class Stream:
     questions: Questions
     program: str = "self-consistency"
     settings: Mapping[str, str] = field(default_factory=dict)
+    reward: str | None = None
+    manner: Manner = field(default_factory=Manner)
     options: Options = field(default_factory=Options)
     slo_s: float | None = None
     scales_slo: bool = False
     has_deadline: bool = False
 
     def __post_init__(self) -> None:
-        if self.program not in SIMULATED:
-            raise InputError(f"the program {self.program} cannot be simulated yet; choose {' or '.join(SIMULATED)}")
+        if self.program not in PROGRAMS:
+            raise InputError(f"the program {self.program!r} cannot be simulated; choose {', '.join(PROGRAMS)}")
+        if self.reward is not None and self.reward.partition(":")[0] not in JUDGES:
+            raise InputError(f"the reward {self.reward!r} cannot be simulated; choose {' or '.join(JUDGES)}")
+        self.make_program()
+        if self.is_scored and not self.questions.has_marks:
+            raise InputError(
+                f"{self.questions.name}: nobody marked which samples are right, which the scores of {self.program} are "
+                "modelled by"
+            )
         if self.slo_s is not None and not self.slo_s > 0:
             raise InputError(f"slo_s is {self.slo_s}; a number of seconds above 0 was expected")
         if self.has_deadline and self.slo_s is None:
             raise InputError(f"stream {self.name!r} has deadlines and no slo_s that says when; give one")
 
+    @property
+    def is_scored(self) -> bool:
+        return self.reward is not None or parameters_of(load_program(self.program)).get(REWARD) is not None
+
+    @property
+    def _reward(self) -> Judge | YesNo | None:
+        if not self.is_scored:
+            return None
+        reward = open_reward(self.reward or JUDGES[0])
+        assert isinstance(reward, Judge | YesNo), "one of the two was chosen"
+        return reward
+
     def make_program(self) -> Program:
         """One for all arrivals: a program keeps nothing between its runs."""
-        return make_program(self.program, settings=self.settings)
+        return make_program(self.program, self._reward, self.settings)
+
+    def style(self) -> Style:
+        """What its programs ask of whoever writes for them."""
+        reward, step_end = self._reward, getattr(self.make_program(), "step_end", None)
+        return Style(step_end, None if reward is None else (reward.right[0], reward.wrong[0]))
+
+    def modelled(self) -> str:
+        """What of the completions is recorded, and what is modelled, in words."""
+        manner, parts = self.manner, [f"lengths {self.questions.lengths}"]
+        if self.program not in WHOLE_SAMPLES | CHAINS:
+            parts.append(f"steps of {manner.step_tokens:g} tokens modelled")
+        if self.is_scored and self.questions.has_rewards:
+            parts.append("scores of whole solutions recorded, of others modelled")
+        elif self.is_scored:
+            parts.append(f"scores modelled with an AUC of {manner.score_auc:g} within a question")
+        if self.program in CHAINS:
+            parts.append(
+                f"chains modelled as {manner.chain_stretch:g} samples long, whose probes settle at "
+                f"{manner.settles_at:.0%}, and before that are unsure {manner.unsure_share:.0%} of the time"
+            )
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +251,10 @@ def describe(stream: Stream) -> JSON:
         "times": repr(stream.times),
         "questions": stream.questions.name,
         "lengths": stream.questions.lengths,
+        "modelled": stream.modelled(),
+        "manner": str(stream.manner),
         "program": stream.program,
+        "reward": (stream.reward or JUDGES[0]) if stream.is_scored else None,
         "max_samples": stream.options.max_samples,
         "slo_s": stream.slo_s,
         "scales_slo": stream.scales_slo,
