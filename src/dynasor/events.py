@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dynasor.vocabulary import Answer, Certaindex, ReplicaState, RequestKind
+from dynasor.vocabulary import Answer, Branch, Certaindex, ReplicaState, RequestKind, TreeNode
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramStarted:
-    """A program arrived; it may still wait for its first request to start."""
+    """A program arrived; it may still wait for its first request to start. ``question`` is what its user said last."""
 
     program_id: str
     cap: int
     program: str = ""
     tenant: str = ""
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,21 @@ class TextShown:
 
 @dataclass(frozen=True, slots=True)
 class CertaindexMeasured:
+    """How settled a program is after so many ``finished`` units of its knob, by the ``branches`` behind that."""
+
     program_id: str
     certaindex: Certaindex
     answer: str | None
     finished: int
+    branches: tuple[Branch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TreeGrown:
+    """Steps of a tree that a program searches, new or seen in a new light."""
+
+    program_id: str
+    nodes: tuple[TreeNode, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +140,7 @@ Event = (
     | RequestEnded
     | TextShown
     | CertaindexMeasured
+    | TreeGrown
     | ProgramEnded
     | Relayed
     | ReplicaChanged

@@ -252,6 +252,23 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeNode:
+    """A step in the tree that a program searches: ``node`` and its ``parent`` are numbers within the program, a
+    ``parent`` of 0 is the question. ``reward`` in [0, 1] is what the search thinks of it now, None before it was
+    scored; ``visits`` counts the rollouts through it, where there are any."""
+
+    node: int
+    parent: int
+    text: str
+    num_tokens: int
+    reward: float | None = None
+    visits: int = 0
+    is_leaf: bool = False
+    """A solution ends here, with ``answer`` if it has one."""
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a program says at its end.
 

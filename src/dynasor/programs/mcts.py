@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dynasor.certainty import ChosenBy
 from dynasor.errors import InputError
 from dynasor.programs.paths import Path, PathWriter, checked_delimiter
-from dynasor.programs.protocol import Session
+from dynasor.programs.protocol import ReadAnswer, Session
 from dynasor.rewards import Reward
-from dynasor.vocabulary import Answer
+from dynasor.vocabulary import Answer, TreeNode
 
 
 @dataclass(slots=True)
@@ -30,6 +31,8 @@ class Node:
     num_draws: int = 0
     num_visits: int = 0
     total_reward: float = 0.0
+    number: int = 0
+    """By which those who watch know it; 0: the root, or nobody knows it yet."""
 
     @property
     def depth(self) -> int:
@@ -82,10 +85,13 @@ class MCTS:
         writer = PathWriter(session, await session.render(), self.reward, self.step_end)
         votes = session.votes(by=self.aggregate, reward_form="mean")
         root = Node()
+        numbers = itertools.count(1)
         while session.grant(most=1):
             trail = self.select(root)
             leaf = await writer.leaf(await writer.write_to_end(trail[-1].path))
-            back_up(trail + graft(trail[-1], leaf.path), leaf.reward)
+            trail += graft(trail[-1], leaf.path)
+            back_up(trail, leaf.reward)
+            session.grow(*seen(trail, numbers, leaf.answer))
             votes.add(leaf.answer, leaf.path, leaf.reward)
             votes.report(session)
         return votes.answer()
@@ -134,6 +140,23 @@ def graft(node: Node, path: Path) -> list[Node]:
     if not further:
         node.num_draws += 1
     return nodes
+
+
+def seen(trail: Sequence[Node], numbers: Iterator[int], answer: ReadAnswer | None) -> Iterator[TreeNode]:
+    """The nodes of ``trail`` as those who watch see them after a rollout; new ones are given a number."""
+    for parent, node in itertools.pairwise(trail):
+        node.number = node.number or next(numbers)
+        step = node.path.steps[-1]
+        yield TreeNode(
+            node.number,
+            parent.number,
+            step.text,
+            step.num_tokens,
+            node.mean_reward,
+            node.num_visits,
+            node.is_last,
+            answer.text if node.is_last and answer else None,
+        )
 
 
 def back_up(trail: Sequence[Node], reward: float) -> None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dynasor.errors import EngineRejected, InputError
 from dynasor.programs.protocol import ReadAnswer, Session
 from dynasor.rewards import Reward, Solution
 from dynasor.rewards.checking import checked
-from dynasor.vocabulary import FinishReason, Sampling, TokenLogprob
+from dynasor.vocabulary import FinishReason, Sampling, TokenLogprob, TreeNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class Path:
 
     steps: tuple[Step, ...] = ()
     end: FinishReason | None = None
+    node: int = field(default=0, compare=False)
+    """The number of its last step in the tree that those who watch see."""
 
     @property
     def text(self) -> str:
@@ -72,7 +74,13 @@ class Path:
         return self.end is FinishReason.LENGTH
 
     def then(self, *steps: Step, end: FinishReason | None = None) -> Path:
-        return Path((*self.steps, *steps), end)
+        return Path((*self.steps, *steps), end, self.node)
+
+    def as_node(self, parent: int, reward: float | None = None, answer: ReadAnswer | None = None) -> TreeNode:
+        """Its last step, as those who watch see it."""
+        last = self.steps[-1] if self.steps else Step("", 0)
+        said = answer.text if answer else None
+        return TreeNode(self.node, parent, last.text, last.num_tokens, reward, is_leaf=bool(self.end), answer=said)
 
     def given_up(self) -> Path:
         return replace(self, end=FinishReason.LENGTH)

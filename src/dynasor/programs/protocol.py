@@ -20,6 +20,7 @@ from dynasor.vocabulary import (
     RequestKind,
     Sampling,
     StopReason,
+    TreeNode,
 )
 
 if TYPE_CHECKING:
@@ -140,6 +141,10 @@ class Session(Protocol):
 
     def parallel(self, work: Callable[[Session], Awaitable[Result]]) -> Branches[Result]:
         """Any work as a unit of the knob: ``work`` runs once a unit, with a session to send its requests by."""
+        ...
+
+    def grow(self, *nodes: TreeNode) -> None:
+        """Tell those who watch of steps of a search tree, new or seen in a new light. Inside a unit nothing is told."""
         ...
 
     def grant(self, most: int | None = None) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dynasor.errors import InputError
 from dynasor.programs.all_of import all_of
@@ -48,13 +49,14 @@ class Rebase:
     async def execute(self, session: Session) -> Answer:
         writer = PathWriter(session, await session.render(), self.reward, self.step_end)
         votes = session.votes(by="weighted", reward_form="max")
+        numbers = itertools.count(1)
         while width := session.grant():
-            for leaf in await self.grow_tree(writer, width):
+            for leaf in await self.grow_tree(session, writer, width, numbers):
                 votes.add(leaf.answer, leaf.path, leaf.reward)
             votes.report(session)
         return votes.answer()
 
-    async def grow_tree(self, writer: PathWriter, width: int) -> list[Leaf]:
+    async def grow_tree(self, session: Session, writer: PathWriter, width: int, numbers: Iterator[int]) -> list[Leaf]:
         """``width`` leaves. All steps of a depth are written before the first is scored: so what is drawn does not
         depend on which of them was the fastest."""
         leaves: list[Leaf] = []
@@ -63,9 +65,16 @@ class Rebase:
             written = await all_of(writer.write_step(path, self.max_step_tokens) for path in to_grow)
             if depth == self.max_depth:
                 written = [path if path.end else path.given_up() for path in written]
-            leaves += await all_of(writer.leaf(path) for path in written if path.end)
+            written = [replace(path, node=next(numbers)) for path in written]
+            parents = {path.node: parent.node for path, parent in zip(written, to_grow, strict=True)}
+            ended = await all_of(writer.leaf(path) for path in written if path.end)
             going_on = [path for path in written if not path.end]
             scores = await all_of(writer.score(path) for path in going_on)
+            session.grow(
+                *(leaf.path.as_node(parents[leaf.path.node], leaf.reward, leaf.answer) for leaf in ended),
+                *(path.as_node(parents[path.node], score) for path, score in zip(going_on, scores, strict=True)),
+            )
+            leaves += ended
             to_grow = list(self._branch(going_on, scores))
         return leaves
 

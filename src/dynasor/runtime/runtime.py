@@ -209,7 +209,8 @@ class Runtime:
                 vote_prior=options.vote_prior,
                 priority=options.priority,
             )
-            listener(ProgramStarted(program_id, options.max_samples, type(program).__name__, options.tenant))
+            asked = question.messages[-1].content if question.messages else ""
+            listener(ProgramStarted(program_id, options.max_samples, type(program).__name__, options.tenant, asked))
             answer: Answer | None = None
             try:
                 run = self._runs[program_id] = ProgramRun(session, program, arrival_time, options.tenant)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from dynasor.answers import AnswerReader
 from dynasor.certainty import UNIFORM, ChosenBy, VotePrior
 from dynasor.errors import BadProgram
-from dynasor.events import CertaindexMeasured, Listener, TextShown
+from dynasor.events import CertaindexMeasured, Listener, TextShown, TreeGrown
 from dynasor.programs import Votes
 from dynasor.programs.protocol import ReadAnswer, Session
 from dynasor.programs.votes import RewardForm
@@ -36,6 +36,7 @@ from dynasor.vocabulary import (
     Sampling,
     Spending,
     StopReason,
+    TreeNode,
     Usage,
 )
 
@@ -192,12 +193,16 @@ class ProgramSession:
     ) -> None:
         self.knob.certaindex = certaindex
         if not self.is_part_of_unit:
-            self.account.best = Answer(answer, certaindex, solution, tuple(branches))
-            self.listener(CertaindexMeasured(self.program_id, certaindex, answer, self.knob.done))
+            best = self.account.best = Answer(answer, certaindex, solution, tuple(branches))
+            self.listener(CertaindexMeasured(self.program_id, certaindex, answer, self.knob.done, best.branches))
 
     def show(self, text: str = "", reasoning: str = "") -> None:
         if not self.is_part_of_unit and (text or reasoning):
             self.listener(TextShown(self.program_id, text, reasoning))
+
+    def grow(self, *nodes: TreeNode) -> None:
+        if not self.is_part_of_unit and nodes:
+            self.listener(TreeGrown(self.program_id, nodes))
 
     def grant(self, most: int | None = None) -> int:
         if self.knob.in_branches:
