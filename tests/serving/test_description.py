@@ -25,7 +25,9 @@ from tests.serving.running import serving
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 Operation = Any
-NUM_OPERATIONS = 10
+NUM_OPERATIONS = 11
+ENDLESS = "/v1/dashboard/events"
+"""A client that waits for its end waits for ever; test_dashboard asks it."""
 
 
 def serve(url: Future[str], stop: threading.Event) -> None:
@@ -57,7 +59,7 @@ def test_no_request_breaks_the_server(url: str, mode: GenerationMode) -> None:
     operations: list[Operation] = [result.ok() for result in described.get_all_operations() if isinstance(result, Ok)]
     assert len(operations) == NUM_OPERATIONS
     for operation in operations:
-        if has_cases(operation, mode):
+        if operation.path != ENDLESS and has_cases(operation, mode):
             check_operation(operation, mode)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 
 from dynasor.serving.answering import Job, answer_stream, answer_whole
+from dynasor.serving.dashboard.assets import add_pages
+from dynasor.serving.dashboard.watching import watch
 from dynasor.serving.edge import REQUEST_ID_HEADER, SERVICE, TENANT, CrossOrigin, as_json, body_of, edge
 from dynasor.serving.fields import Fields, parse_object
 from dynasor.serving.limits import Limits
@@ -44,6 +46,8 @@ def create_app(service: Service, *, cors_origins: Sequence[str] = ()) -> web.App
     routes.add_get("/health/live", live)
     routes.add_get("/metrics", metrics)
     routes.add_get("/openapi.json", openapi)
+    routes.add_get("/v1/dashboard/events", watch)
+    add_pages(routes)
     if cors_origins:
         routes.add_route("OPTIONS", "/{path:.*}", cross_origin.preflight)
     return app

@@ -24,6 +24,8 @@ class Limits:
     max_deadline_s: float = 3600.0
     max_programs_per_key: int = 256
     """Programs of one key at once, running or waiting."""
+    max_watchers_per_key: int = 16
+    """Dashboard pages that watch at once; without keys, all together."""
     max_waiting: int = 1024
     """Programs that no engine works on yet, of all keys together."""
     header_timeout_s: float = 10.0

@@ -28,6 +28,7 @@ def description(limits: Limits, programs: Sequence[str]) -> JSON:
                 "get": operation("One of your programs", "Program", 404),
                 "delete": operation("Stop a program with the answer it has", "Program", 404),
             },
+            "/v1/dashboard/events": {"get": events()},
             "/health": {"get": health("Whether requests are taken", 503)},
             "/health/ready": {"get": health("Whether requests are taken", 503)},
             "/health/live": {"get": health("Whether the server runs")},
@@ -65,6 +66,18 @@ def completion(summary: str, asked: str) -> JSON:
     described["requestBody"] = {"required": True, "content": json_content(asked)}
     event = {"type": "object", "required": ["data"], "properties": {"data": TEXT}}
     described["responses"]["200"]["content"]["text/event-stream"] = {"schema": event}
+    return described
+
+
+def events() -> JSON:
+    """A stream without an end."""
+    summary = "What the dashboard shows, and every change of it"
+    described = operation(summary, "Program", 404, 429)
+    described["parameters"] = [
+        {"name": "program", "in": "query", "schema": TEXT, "description": "Watch the page of this program instead."}
+    ]
+    event = {"type": "object", "required": ["data"], "properties": {"data": TEXT}}
+    described["responses"]["200"]["content"] = {"text/event-stream": {"schema": event}}
     return described
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dynasor.serving.program_log import BRANCHES_KEPT, Measure, Record
+from collections.abc import Sequence
+
+from dynasor.serving.program_log import BRANCHES_KEPT, Measure, PastRequest, Record, public_id
 from dynasor.serving.responses import saved_tokens, tokens_by_kind
-from dynasor.vocabulary import JSON, Answer
+from dynasor.vocabulary import JSON, Answer, Branch, TreeNode
 
 
 def status_of(record: Record) -> str:
@@ -43,6 +45,7 @@ def page_of(record: Record, now: float) -> JSON:
     """All that is known of a program."""
     return {
         **summary_of(record, now),
+        "question": record.question,
         "max_samples": record.cap,
         "certaindex_over_time": [measure_page(each) for each in record.measures],
         "requests_running": [
@@ -50,7 +53,42 @@ def page_of(record: Record, now: float) -> JSON:
             for name, each in record.requests.items()
         ],
         "num_requests": record.num_requests,
+        "requests": [request_page(each, record) for each in record.past_requests],
+        "branches": branches_page(record.answer.branches if record.answer else record.branches),
+        "tree": [node_page(each) for each in record.nodes.values()],
         **(answer_page(record.answer, record) if record.answer else tokens_page(record)),
+    }
+
+
+def request_page(request: PastRequest, record: Record) -> JSON:
+    """Times in seconds from the program's arrival."""
+    return {
+        "id": public_id(request.request_id),
+        "kind": request.kind.value,
+        "replica": request.replica,
+        "began_s": round(request.started_time - record.arrival_time, 6),
+        "ended_s": round(request.ended_time - record.arrival_time, 6),
+        "tokens": request.num_tokens,
+        "outcome": request.outcome,
+    }
+
+
+def branches_page(branches: Sequence[Branch]) -> list[JSON]:
+    return [
+        {"answer": each.answer, "tokens": each.num_tokens, "reward": each.reward} for each in branches[:BRANCHES_KEPT]
+    ]
+
+
+def node_page(node: TreeNode) -> JSON:
+    return {
+        "node": node.node,
+        "parent": node.parent,
+        "text": node.text,
+        "tokens": node.num_tokens,
+        "reward": node.reward,
+        "visits": node.visits,
+        "is_leaf": node.is_leaf,
+        "answer": node.answer,
     }
 
 
@@ -61,6 +99,7 @@ def measure_page(measure: Measure) -> JSON:
         "signals": dict(measure.certaindex.signals),
         "answer": measure.answer,
         "samples": measure.finished,
+        "tokens": measure.num_tokens,
     }
 
 
@@ -68,10 +107,6 @@ def answer_page(answer: Answer, record: Record) -> JSON:
     return {
         "solution": answer.solution,
         "signals": dict(answer.certaindex.signals),
-        "branches": [
-            {"answer": each.answer, "tokens": each.num_tokens, "reward": each.reward}
-            for each in answer.branches[:BRANCHES_KEPT]
-        ],
         "tokens": tokens_by_kind(answer.usage),
         "tokens_saved_estimate": saved_tokens(answer, record.cap),
     }

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dynasor.events import DriftSuspected, Event, Listener, RequestStarted
 from dynasor.runtime import Runtime
 from dynasor.serving.admission import Admission
+from dynasor.serving.dashboard import Tallies, Views, Watchers
 from dynasor.serving.keys import KeyRing
 from dynasor.serving.limits import Limits
 from dynasor.serving.metrics import Metrics, ReplicaLoad, SchedulerState
@@ -62,6 +63,11 @@ class Service:
             watch=self.runtime.watch,
             now=time.time,
         )
+        self.tallies = Tallies(self.log)
+        self.views = Views(
+            self.log, self.tallies, self.scheduler_state, self.runtime.dispatcher.waiting_order, time.time
+        )
+        self.watchers = Watchers()
         self.num_open = 0
         """Requests for completions that are being answered, the writing of streams included."""
         self._all_over = asyncio.Event()
@@ -77,6 +83,7 @@ class Service:
             self.admission.begin(event.program_id)
         self.log.hear(event)
         self.metrics.hear(event)
+        self.tallies.hear(event)
         if isinstance(event, DriftSuspected):
             logger.warning("%s", event)
         if self._listener is not None:

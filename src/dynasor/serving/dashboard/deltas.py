@@ -1,0 +1,36 @@
+"""What of a page's state is new. Pure; ``static/state.js`` does the opposite.
+
+A state is an object of members. In a delta, ``set`` has members that are new as a whole, ``add`` what was appended to
+lists, ``put`` and ``drop`` the entries of members that are objects themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dynasor.vocabulary import JSON
+
+
+def delta(old: JSON, new: JSON) -> JSON:
+    """What makes ``new`` of ``old``, which has the same members or none; empty if nothing does."""
+    parts: dict[str, JSON] = {"set": {}, "add": {}, "put": {}, "drop": {}}
+    for name, value in new.items():
+        if name not in old:
+            parts["set"][name] = value
+        elif value != old[name]:
+            _compare(parts, name, old[name], value)
+    return {part: members for part, members in parts.items() if members}
+
+
+def _compare(parts: dict[str, JSON], name: str, old: Any, new: Any) -> None:
+    if isinstance(old, list) and isinstance(new, list) and old and new[: len(old)] == old:
+        parts["add"][name] = new[len(old) :]
+    elif isinstance(old, dict) and isinstance(new, dict):
+        put = {key: value for key, value in new.items() if key not in old or old[key] != value}
+        drop = [key for key in old if key not in new]
+        if put:
+            parts["put"][name] = put
+        if drop:
+            parts["drop"][name] = drop
+    else:
+        parts["set"][name] = new
