@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.picture_parts import bar, picture, text
 from dynasor.scheduling import POLICIES, ProgramEntry, Scheduler, Ticket
 
 DURATIONS = {"P1": 4.0, "P2": 5.0}
 ARRIVALS = ("P1", "P2", "P1", "P2")
-COLOURS = {"P1": "#4878a8", "P2": "#e0a458"}
+COLOURS = {"P1": "a", "P2": "b"}
 NUM_PLACES = 2
 SCALE, HEIGHT, LEFT, TOP, GAP = 48, 28, 90, 34, 34
 """Pixels: of a millisecond, of a place, and the margins."""
@@ -63,45 +64,31 @@ def panel(policy: str, top: int) -> list[str]:
     finished = ends(bars)
     mean = sum(finished.values()) / len(finished)
     title = f"{policy}: " + ", ".join(f"{name} done at {end:g}" for name, end in finished.items())
-    parts = [f'<text x="{LEFT}" y="{top - 8}" font-weight="bold">{title} ms, mean {mean:g} ms</text>']
+    parts = [text(LEFT, top - 8, f"{title} ms, mean {mean:g} ms", "bold")]
     for place in range(NUM_PLACES):
-        middle = top + place * HEIGHT + HEIGHT * 0.65
-        parts.append(f'<text x="{LEFT - 10}" y="{middle}" text-anchor="end">place {place + 1}</text>')
-    for bar in bars:
-        x, y, width = LEFT + bar.began * SCALE, top + bar.place * HEIGHT, (bar.ended - bar.began) * SCALE
-        middle_x, middle_y = x + width / 2, y + HEIGHT * 0.65
-        colour = COLOURS[bar.program_id]
-        parts += [
-            f'<rect x="{x}" y="{y}" width="{width}" height="{HEIGHT - 2}" fill="{colour}" stroke="white"/>',
-            f'<text x="{middle_x}" y="{middle_y}" fill="white" text-anchor="middle">{bar.program_id}</text>',
-        ]
+        parts.append(text(LEFT - 10, top + place * HEIGHT + HEIGHT * 0.65, f"place {place + 1}", "muted", "end"))
+    for each in bars:
+        x, y, width = LEFT + each.began * SCALE, top + each.place * HEIGHT, (each.ended - each.began) * SCALE
+        parts.append(bar(x, y, width - 2, HEIGHT - 2, COLOURS[each.program_id]))
+        parts.append(text(x + width / 2, y + HEIGHT * 0.65, each.program_id, "on", "middle"))
     return parts
 
 
-def picture(policies: Sequence[str]) -> str:
+def drawn(policies: Sequence[str]) -> str:
     step = NUM_PLACES * HEIGHT + GAP
     width, height = LEFT + 11 * SCALE, TOP + len(policies) * step + 10
     parts = [part for number, policy in enumerate(policies) for part in panel(policy, TOP + number * step)]
-    bottom = height - 18
-    parts += [
-        f'<text x="{LEFT + ms * SCALE}" y="{bottom}" text-anchor="middle" fill="#555">{ms}</text>' for ms in range(11)
-    ]
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" '
-            'font-size="13">',
-            f'<rect width="{width}" height="{height}" fill="white"/>',
-            *parts,
-            "</svg>\n",
-        ]
-    )
+    for ms in range(11):
+        parts.append(text(LEFT + ms * SCALE, height - 18, str(ms), "muted", "middle"))
+    parts.append(text(LEFT - 10, height - 18, "ms", "muted", "end"))
+    return picture(width, height, "Two programs of two requests, kept together and interleaved", parts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("docs/figures/gang.svg"))
     given = parser.parse_args()
-    given.output.write_text(picture(["gang", "fcfs"]))
+    given.output.write_text(drawn(["gang", "fcfs"]))
     for policy in ("gang", "fcfs"):
         print(policy, ends(run(policy)))
 

@@ -27,6 +27,7 @@ from scripts.site_pages import AWAITED, NAV, Nav, paths, without
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^( *)(```+)(\w+) fragment\b", re.MULTILINE)
 CODE = re.compile(r"^( *)(```+).*?^\1\2 *$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+WHOLE_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)#\s]+)[^)]*\)")
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 
 SHIM = Path(__file__).parent / "vendor" / "iframe-worker.js"
@@ -84,12 +85,22 @@ def stage(nav: Nav, folder: Path) -> None:
         shutil.rmtree(folder)
     listed = set(paths(nav))
     for page in listed:
-        text = (ROOT / page).read_text()
+        text = without_awaited((ROOT / page).read_text(), page)
         for target in links(text):
             path = resolved(page, target)
             if path not in listed:
                 copy(path, folder)
         write(folder / page, for_the_site(text, page))
+
+
+def without_awaited(text: str, page: str) -> str:
+    """``text`` with plain words in place of links to pages that are awaited and not there yet."""
+
+    def words(match: re.Match[str]) -> str:
+        path = normpath(f"{page}/../{match[2]}")
+        return match[1] if path in AWAITED and not (ROOT / path).is_file() else match[0]
+
+    return WHOLE_LINK.sub(words, text)
 
 
 def links(text: str) -> Iterator[str]:
