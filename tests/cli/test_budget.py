@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dynasor.cli.budget import check_budget_options
-from dynasor.cli.options import RunOptions
+from dynasor.cli.budget import BudgetOptions
+from dynasor.cli.run_options import RunOptions
 from dynasor.errors import InputError
 from tests.cli.running import dynasor, lines_of
 from tests.cli.test_batch import write_questions
@@ -59,13 +59,13 @@ def test_a_budget_decides_alone(
 ) -> None:
     run = RunOptions(**options)  # type: ignore[arg-type]  # a test's own keyword arguments
     with pytest.raises(InputError) as caught:
-        check_budget_options(token_budget, samples, run)
+        BudgetOptions(token_budget=token_budget, samples_per_question=samples).check(run)
     assert str(caught.value) == f"{named}; a budget alone decides how much each question gets"
 
 
 def test_without_a_budget_every_option_goes() -> None:
-    check_budget_options(None, None, RunOptions(allocator="threshold", threshold=0.5))
-    check_budget_options(1000, None, RunOptions(max_samples=8))
+    BudgetOptions().check(RunOptions(allocator="threshold", threshold=0.5))
+    BudgetOptions(token_budget=1000).check(RunOptions(max_samples=8))
 
 
 def test_replay_puts_a_budget_beside_its_even_split(tmp_path: Path) -> None:

@@ -9,17 +9,18 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from dynasor.cli import options
+from dynasor.cli.run_options import RunOptions
+from dynasor.cli.spreading import with_options
 from dynasor.errors import InputError
 from dynasor.scheduling import AdaptiveCapacity
 
 
-def told(*arguments: str) -> tuple[str, options.RunOptions, bool]:
+def told(*arguments: str) -> tuple[str, RunOptions, bool]:
     """What a verb with shared options, an argument and a flag of its own is called with."""
-    calls: list[tuple[str, options.RunOptions, bool]] = []
+    calls: list[tuple[str, RunOptions, bool]] = []
 
-    @options.with_run_options
-    def verb(text: str, run: options.RunOptions, loud: Annotated[bool, typer.Option(help="Shout.")] = False) -> None:
+    @with_options
+    def verb(text: str, run: RunOptions, loud: Annotated[bool, typer.Option(help="Shout.")] = False) -> None:
         """Say it."""
         calls.append((text, run, loud))
 
@@ -34,38 +35,38 @@ def told(*arguments: str) -> tuple[str, options.RunOptions, bool]:
 def test_a_verb_gets_the_shared_options_beside_its_own() -> None:
     text, run, loud = told("hello", "--max-samples", "3", "--loud", "--set", "a=1", "--set", "b=2", "-t", "0.5")
     assert (text, loud) == ("hello", True)
-    assert run == options.RunOptions(max_samples=3, set=["a=1", "b=2"], temperature=0.5)
+    assert run == RunOptions(max_samples=3, set=["a=1", "b=2"], temperature=0.5)
 
 
 def test_defaults_are_those_of_the_class() -> None:
-    assert told("hello")[1] == options.RunOptions()
+    assert told("hello")[1] == RunOptions()
 
 
 def test_the_class_itself_is_no_option() -> None:
-    @options.with_run_options
-    def verb(run: options.RunOptions) -> None: ...
+    @with_options
+    def verb(run: RunOptions) -> None: ...
 
     assert "run" not in inspect.signature(verb).parameters
 
 
 def test_what_changes_results_is_in_the_fingerprint_and_keys_are_not() -> None:
-    run = options.RunOptions(set=["b=2", "a=1"], reward="judge", api_key="sk-1", reward_api_key="sk-2")
+    run = RunOptions(set=["b=2", "a=1"], reward="judge", api_key="sk-1", reward_api_key="sk-2")
     fingerprint = run.fingerprint()
     assert (fingerprint["--reward"], fingerprint["--set"]) == ("judge", ["a=1", "b=2"])
     assert "sk-" not in str(fingerprint)
     for changed in (
-        options.RunOptions(set=["a=2"]),
-        options.RunOptions(reward="yes-no"),
-        options.RunOptions(program="best-of-n"),
-        options.RunOptions(max_change=0.5),
-        options.RunOptions(seed=1),
+        RunOptions(set=["a=2"]),
+        RunOptions(reward="yes-no"),
+        RunOptions(program="best-of-n"),
+        RunOptions(max_change=0.5),
+        RunOptions(seed=1),
     ):
-        assert changed.fingerprint() != options.RunOptions().fingerprint()
+        assert changed.fingerprint() != RunOptions().fingerprint()
 
 
 def test_bad_settings_are_found_when_the_program_is_made() -> None:
     with pytest.raises(InputError, match="--set gives a twice"):
-        options.RunOptions(set=["a=1", "a=2"]).make_program(None)
+        RunOptions(set=["a=1", "a=2"]).make_program(None)
 
 
 def test_how_many_requests_run_at_once() -> None:
@@ -79,4 +80,4 @@ def test_how_many_requests_run_at_once() -> None:
 @pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", ""])
 def test_a_number_of_requests_that_cannot_be(text: str) -> None:
     with pytest.raises(InputError, match=f"--concurrency is '{text}'; a whole number of at least 1, or auto, was"):
-        options.RunOptions(concurrency=text)
+        RunOptions(concurrency=text)

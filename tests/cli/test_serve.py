@@ -86,7 +86,7 @@ def chat(**dynasor: object) -> dict[str, Any]:
 def test_it_answers_with_a_key_and_ends_when_told(tmp_path: Path) -> None:
     keys = tmp_path / "keys.txt"
     keys.write_text(f"me:{KEY}\n")
-    with started("--api-key-file", keys, "--limit", "max_request_samples=4") as serving:
+    with started("--api-key-file", keys, "--client-limit", "max_request_samples=4") as serving:
         assert "dynasor-tiny" in serving.said[0]
         serving.wait_for("tiny and was trained from scratch")
         assert serving.ask("/v1/chat/completions", chat())[0] == 401
@@ -145,7 +145,9 @@ def test_a_second_signal_does_not_wait() -> None:
 
 def test_a_file_of_options_and_flags_that_go_before_it(tmp_path: Path) -> None:
     config = tmp_path / "dynasor.toml"
-    config.write_text('program = "self-consistency"\nmax-samples = 3\npolicy = "gang"\nlimit = ["max_waiting=9"]\n')
+    config.write_text(
+        'program = "self-consistency"\nmax-samples = 3\npolicy = "gang"\nclient-limit = ["max_waiting=9"]\n'
+    )
     with started("--config", config, "--policy", "fcfs", "--seed", "5") as serving:
         assert "self-consistency" in serving.wait_for("program")
         assert "fcfs" in serving.wait_for("policy")
@@ -158,8 +160,8 @@ def test_a_file_of_options_and_flags_that_go_before_it(tmp_path: Path) -> None:
     [
         (("--policy", "luck"), "--policy is 'luck'; choose fcfs, gang"),
         (("--engine", "nowhere"), "engine 'nowhere' is unknown"),
-        (("--limit", "max_waitin=1"), "--limit has no parameter 'max_waitin'; it takes max_body_bytes="),
-        (("--limit", "max_waiting=0"), "max_waiting is 0; a number above 0 was expected"),
+        (("--client-limit", "max_waitin=1"), "--client-limit has no parameter 'max_waitin'; it takes max_body_bytes="),
+        (("--client-limit", "max_waiting=0"), "max_waiting is 0; a number above 0 was expected"),
         (("--api-key-file", "none.txt"), "none.txt: there is no such key file"),
         (("--config", "none.toml"), "none.toml: there is no such file"),
         (("--audit-share", "0.1"), "--audit-share watches over a --profile"),

@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from dynasor.batch import Arm, ArmSummary
 from dynasor.cli.budget import points
+from dynasor.cli.output import LINE_EVERY_S, open_console, show_table
 from dynasor.events import DriftSuspected, Event
 from dynasor.vocabulary import JSON
-
-LINE_EVERY_S = 10.0
 
 
 class BatchDisplay:
@@ -23,7 +21,7 @@ class BatchDisplay:
     def __init__(self, num_questions: int, max_samples: int) -> None:
         self.num_questions = num_questions
         self.max_samples = max_samples
-        self.console = Console(stderr=True, highlight=False)
+        self.console = open_console(stderr=True)
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -81,7 +79,7 @@ def describe(summary: ArmSummary, max_samples: int) -> str:
 
 
 def show_summary(summary: JSON) -> None:
-    console = Console(highlight=False)
+    console = open_console()
     arms: dict[str, JSON] = summary["arms"]
     table = Table(title="batch", title_justify="left")
     table.add_column("")
@@ -89,7 +87,7 @@ def show_summary(summary: JSON) -> None:
         table.add_column(name, justify="right")
     for label, cells in _rows(list(arms.values())):
         table.add_row(label, *cells)
-    console.print(table)
+    show_table(console, table)
     for line in (*_budget(summary), *_comparison(summary)):
         console.print(line)
 

@@ -16,6 +16,8 @@ from dynasor.batch import check_questions
 from dynasor.bench.offline import CAPS, BatchBenchmark
 from dynasor.cli import options
 from dynasor.cli.bench_online import check_profile, make_workloads
+from dynasor.cli.output import check_can_be_written
+from dynasor.cli.run_options import make_sampling, open_chosen_engine
 from dynasor.engines.opening import EMBEDDED, model_digest
 from dynasor.errors import InputError
 from dynasor.vocabulary import JSON
@@ -54,9 +56,9 @@ def bench_batch(
 
     Example: `dynasor bench batch questions.jsonl --output results --engine http://127.0.0.1:8000 -p self-consistency`
     """
-    sampling = options.make_sampling(engine, temperature=temperature, top_p=top_p, max_tokens=max_tokens, thinking=None)
+    sampling = make_sampling(engine, temperature=temperature, top_p=top_p, max_tokens=max_tokens, thinking=None)
     if summary is not None:
-        options.check_can_be_written(summary, {"the questions": questions})
+        check_can_be_written(summary, {"the questions": questions})
     checked = check_questions(questions)
     for question in checked:
         if question.reference is None:
@@ -65,7 +67,7 @@ def bench_batch(
     console = Console(stderr=True, highlight=False)
 
     async def work() -> JSON:
-        opened = options.open_chosen_engine(engine, model=model, api_key=api_key, slots=concurrency)
+        opened = open_chosen_engine(engine, model=model, api_key=api_key, slots=concurrency)
         async with opened as found, AnswerReader(answers) as reader:
             for each in workloads.values():
                 check_profile(each, found.info.model)

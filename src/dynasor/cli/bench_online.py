@@ -18,6 +18,8 @@ from dynasor.bench.online import OnlineBenchmark, Plan
 from dynasor.bench.raw import RawResults
 from dynasor.bench.workloads import ARMS, WORKLOADS, Workload, workload
 from dynasor.cli import options
+from dynasor.cli.output import check_can_be_written
+from dynasor.cli.run_options import make_sampling, open_chosen_engine
 from dynasor.engines.opening import EMBEDDED, model_digest
 from dynasor.errors import InputError
 from dynasor.profile import Profile
@@ -77,9 +79,9 @@ def bench_online(
 
     Example: `dynasor bench online questions.jsonl --output online.jsonl --engine http://127.0.0.1:8000 -p mcts`
     """
-    sampling = options.make_sampling(engine, temperature=temperature, top_p=top_p, max_tokens=max_tokens, thinking=None)
+    sampling = make_sampling(engine, temperature=temperature, top_p=top_p, max_tokens=max_tokens, thinking=None)
     for path in filter(None, (output, summary)):
-        options.check_can_be_written(path, {"the questions": questions})
+        check_can_be_written(path, {"the questions": questions})
     plan = Plan(
         questions=list(check_questions(questions)),
         workloads=make_workloads(program or list(WORKLOADS), profile or [], cap or [], reward),
@@ -97,7 +99,7 @@ def bench_online(
     console = Console(stderr=True, highlight=False)
 
     async def work() -> JSON:
-        opened = options.open_chosen_engine(engine, model=model, api_key=api_key, slots=LOCAL_SLOTS)
+        opened = open_chosen_engine(engine, model=model, api_key=api_key, slots=LOCAL_SLOTS)
         async with opened as found, AnswerReader(answers) as reader:
             for each in plan.workloads.values():
                 check_profile(each, found.info.model)

@@ -16,6 +16,8 @@ from rich.table import Table
 from dynasor.bench.flows import Flow, Plan
 from dynasor.bench.profiling import Profiled, profile_engine
 from dynasor.cli import options
+from dynasor.cli.output import check_can_be_written
+from dynasor.cli.run_options import open_chosen_engine
 from dynasor.engines.opening import EMBEDDED
 
 MILLISECONDS, MICROSECONDS = 1e3, 1e6
@@ -29,7 +31,8 @@ def profile(
     model: options.ModelOption = None,
     api_key: options.ApiKeyOption = None,
     capacity: Annotated[
-        int, typer.Option("--capacity", "-c", min=1, help="Most requests at once: measured at 1, 2, 4, ... up to this.")
+        int,
+        typer.Option("--concurrency", "-c", min=1, help="Most requests at once: measured at 1, 2, 4, ... up to this."),
     ] = 32,
     seconds: Annotated[float, typer.Option(help="How long each kind of load is measured, at least.")] = 2.0,
     repeats: Annotated[int, typer.Option(min=1, help="How often each is.")] = 2,
@@ -50,11 +53,11 @@ def profile(
     Example: `dynasor bench profile --engine http://127.0.0.1:8000 --output mine.json`, then
     `dynasor simulate --engine-profile mine.json`
     """
-    options.check_can_be_written(output, {})
+    check_can_be_written(output, {})
     plan = Plan.up_to(capacity, seconds, repeats)
 
     async def work() -> Profiled:
-        opened = options.open_chosen_engine(engine, model=model, api_key=api_key, slots=capacity)
+        opened = open_chosen_engine(engine, model=model, api_key=api_key, slots=capacity)
         with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
             task = progress.add_task("measuring", total=plan.num_flows)
             async with opened:

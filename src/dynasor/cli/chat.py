@@ -20,7 +20,9 @@ from dynasor.chat.local import LocalSource
 from dynasor.chat.screens import PlainScreen, Screen
 from dynasor.chat.server import ServerSource
 from dynasor.chat.terminal import TerminalScreen
-from dynasor.cli import options
+from dynasor.cli.exit_codes import ExitCode
+from dynasor.cli.run_options import RunOptions
+from dynasor.cli.spreading import with_options
 from dynasor.engines.opening import EMBEDDED
 from dynasor.engines.protocol import Engine
 from dynasor.errors import EngineUnreachable, InputError
@@ -33,16 +35,20 @@ from dynasor.serving.requests import PASS_THROUGH
 from dynasor.vocabulary import Sampling
 
 DEFAULT_URL = "http://127.0.0.1:8200"
-EXIT_CODES = {Ending.DONE: 0, Ending.SOME_FAILED: 1, Ending.INTERRUPTED: 130}
+EXIT_CODES = {
+    Ending.DONE: ExitCode.DONE,
+    Ending.SOME_FAILED: ExitCode.SOME_FAILED,
+    Ending.INTERRUPTED: ExitCode.INTERRUPTED,
+}
 FOR_SERVERS = frozenset({"model", "api_key", "program", "temperature", "top_p", "max_tokens"})
 """Shared options that mean something to a server; it decides the others."""
 NOT_ASKED_FOR = frozenset({"engine", "reward_api_key"})
 """Those that may be set though nobody wrote them."""
 
 
-@options.with_run_options
+@with_options
 def chat(
-    run: options.RunOptions,
+    run: RunOptions,
     url: Annotated[
         str | None, typer.Option(help=f"An OpenAI-compatible server, ours or another. [default: {DEFAULT_URL}]")
     ] = None,
@@ -53,7 +59,7 @@ def chat(
         ),
     ] = None,
     api_key: Annotated[
-        str | None, typer.Option("--key", "--api-key", help="Key for a URL.", envvar="DYNASOR_API_KEY")
+        str | None, typer.Option("--api-key", "--key", help="Key for a URL.", envvar="DYNASOR_API_KEY")
     ] = None,
     program: Annotated[
         str | None,
@@ -113,7 +119,7 @@ def open_screen(source: Source) -> Screen:
 
 
 @asynccontextmanager
-async def open_server(run: options.RunOptions, url: str) -> AsyncIterator[Source]:
+async def open_server(run: RunOptions, url: str) -> AsyncIterator[Source]:
     check_for_server(run)
     sampling = Sampling(temperature=run.temperature, top_p=run.top_p, max_tokens=run.max_tokens)
     server = ServerSource(url, model=run.model, api_key=run.api_key, sampling=sampling)
@@ -126,7 +132,7 @@ async def open_server(run: options.RunOptions, url: str) -> AsyncIterator[Source
         yield source
 
 
-def check_for_server(run: options.RunOptions) -> None:
+def check_for_server(run: RunOptions) -> None:
     """InputError for an option that a server would not hear of."""
     for each in dataclasses.fields(run):
         if each.name not in FOR_SERVERS | NOT_ASKED_FOR and getattr(run, each.name) != each.default:
@@ -135,7 +141,7 @@ def check_for_server(run: options.RunOptions) -> None:
 
 
 @asynccontextmanager
-async def open_local(run: options.RunOptions) -> AsyncIterator[Source]:
+async def open_local(run: RunOptions) -> AsyncIterator[Source]:
     if run.audit_share is not None:
         raise InputError("--audit-share is for `dynasor batch`; a chat audits nothing")
     allocator, run_options, reward = run.make_allocator(), run.make_options(), run.open_reward()
@@ -152,7 +158,7 @@ async def open_local(run: options.RunOptions) -> AsyncIterator[Source]:
         )
 
 
-async def choose_program(run: options.RunOptions, engine: Engine) -> str:
+async def choose_program(run: RunOptions, engine: Engine) -> str:
     """The program that the options name, else what a server would choose for this model."""
     if run.program or run.preset or run.profile:
         return run.program_name

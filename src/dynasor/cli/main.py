@@ -15,16 +15,16 @@ from dynasor.cli import (
     bench_profile,
     calibrate,
     chat,
+    doctor,
     questions,
     replay,
+    report,
     serve,
     simulate,
     solve,
 )
-from dynasor.errors import DynasorError, EngineError, InputError, ProgramFailed
-
-BAD_INPUT = 2
-NO_ENGINE = 3
+from dynasor.cli.exit_codes import ExitCode
+from dynasor.errors import DynasorError
 
 app = typer.Typer(
     name="dynasor",
@@ -32,6 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
+    epilog="Exit codes: " + "; ".join(f"{code:d} {code.meaning}" for code in ExitCode) + ".",
 )
 
 
@@ -49,6 +50,8 @@ app.command("chat")(chat.chat)
 app.command("replay")(replay.replay)
 app.command("simulate")(simulate.simulate)
 app.command("calibrate")(calibrate.calibrate)
+app.command("report")(report.report)
+app.command("doctor")(doctor.doctor)
 app.command("questions")(questions.questions)
 
 bench = typer.Typer(help="Measure an engine, and what each way of serving makes of it.", no_args_is_help=True)
@@ -61,15 +64,6 @@ app.add_typer(bench, name="bench")
 def main() -> None:
     try:
         app()
-    except DynasorError as error:
+    except (DynasorError, OSError) as error:
         sys.stderr.write(f"dynasor: {error}\n")
-        raise SystemExit(exit_code(error)) from None
-    except OSError as error:  # a disk that is full, a file that may not be read: the message names it
-        sys.stderr.write(f"dynasor: {error}\n")
-        raise SystemExit(BAD_INPUT) from None
-
-
-def exit_code(error: DynasorError) -> int:
-    if isinstance(error, InputError):
-        return BAD_INPUT
-    return NO_ENGINE if isinstance(error, EngineError | ProgramFailed) else 1
+        raise SystemExit(ExitCode.of_error(error)) from None

@@ -9,6 +9,8 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +19,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from dynasor.answers import AnswerReader
-from dynasor.cli import options
 from dynasor.cli.config import ConfigOption
+from dynasor.cli.output import open_console, print_json
+from dynasor.cli.run_options import RunOptions, open_chosen_engine
+from dynasor.cli.spreading import with_options
 from dynasor.engines import warn_if_priorities_are_ignored
 from dynasor.engines.opening import EMBEDDED, is_local
 from dynasor.engines.protocol import Engine
@@ -47,14 +51,15 @@ EnginesOption = Annotated[
         envvar="DYNASOR_ENGINE",
     ),
 ]
-LimitOption = Annotated[
-    list[str] | None, typer.Option("--limit", metavar="NAME=VALUE", help=f"What clients may ask for: {LIMITS}.")
+ClientLimitOption = Annotated[
+    list[str] | None,
+    typer.Option("--client-limit", metavar="NAME=VALUE", help=f"What clients may ask for; once for each: {LIMITS}."),
 ]
 
 
-@options.with_run_options
+@with_options
 def serve(
-    run: options.RunOptions,
+    run: RunOptions,
     engine: EnginesOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.")] = 8200,
@@ -66,7 +71,7 @@ def serve(
     default_deadline_s: Annotated[
         float | None, typer.Option(help="Seconds after which a program answers with the best it has.")
     ] = None,
-    limit: LimitOption = None,
+    client_limit: ClientLimitOption = None,
     grace_s: Annotated[float, typer.Option(min=0, help="Seconds that programs may still take at shutdown.")] = 30.0,
     cors_origin: Annotated[
         list[str] | None, typer.Option(help="Origin whose pages may ask from a browser; once for each. [default: none]")
@@ -76,75 +81,118 @@ def serve(
     traces: Annotated[
         bool, typer.Option(help="Send OpenTelemetry traces, as OTEL_EXPORTER_OTLP_ENDPOINT and its like say.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one line of JSON once it listens: url, model, ...")
+    ] = False,
 ) -> None:
     """Serve reasoning programs to any OpenAI client.
 
     Example: `dynasor serve --engine http://127.0.0.1:8000 --api-key-file keys.txt`
     """
     engines = engine or [EMBEDDED]
-    run = dataclasses.replace(run, engine=engines[0])
-    if policy not in POLICIES:
-        raise InputError(f"--policy is {policy!r}; choose {', '.join(POLICIES)}")
-    check_kinds(engines)
+    check_choices(engines, policy)
     start_logging(log_level)
-    keys = KeyRing() if api_key_file is None else load_keys(api_key_file)
-    limits = make_limits(limit or ())
-    console = Console(stderr=True, highlight=False)
-    warn_of_open_door(console, host, keys)
-    listening = Listening(host, port, tuple(cors_origin or ()), grace_s)
-    reward = run.open_reward()
+    console = open_console(stderr=True)
+    undertaking = Undertaking(
+        run=dataclasses.replace(run, engine=engines[0]),
+        engines=engines,
+        policy=policy,
+        default_deadline_s=default_deadline_s,
+        keys=KeyRing() if api_key_file is None else load_keys(api_key_file),
+        limits=make_limits(client_limit or ()),
+        log_prompts=log_prompts,
+        traces=traces,
+        console=console,
+        as_json=as_json,
+    )
+    warn_of_open_door(console, host, undertaking.keys)
+    asyncio.run(undertaking.serve(Listening(host, port, tuple(cors_origin or ()), grace_s)))
 
-    async def work() -> None:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undertaking:
+    """What is to be served, and how: the options of ``dynasor serve``, checked."""
+
+    run: RunOptions
+    engines: Sequence[str]
+    policy: str
+    default_deadline_s: float | None
+    keys: KeyRing
+    limits: Limits
+    log_prompts: bool
+    traces: bool
+    console: Console
+    as_json: bool
+
+    async def serve(self, listening: Listening) -> None:
+        """Serve until somebody asks for an end."""
+        reward = self.run.open_reward()
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(entered(reward))
-            replicas = await open_replicas(stack, run, engines)
-            await warn_of_ignored_priorities(replicas, engines)
-            reader = await stack.enter_async_context(AnswerReader(run.answers))
-            watch = run.make_watch(next(iter(replicas.values())).info.model)
-            offer = await make_offer(run, replicas, reward, default_deadline_s)
-            tracer = stack.enter_context(open_traces()) if traces else None
+            replicas = await open_replicas(stack, self.run, self.engines)
+            await warn_of_ignored_priorities(replicas, self.engines)
+            reader = await stack.enter_async_context(AnswerReader(self.run.answers))
+            offer = await make_offer(self.run, replicas, reward, self.default_deadline_s)
+            tracer = stack.enter_context(open_traces()) if self.traces else None
+            service = self._open_service(replicas, reader, offer, tracer)
+            await serve_until_asked(service, listening, lambda url: self._announce(url, offer, replicas))
 
-            def make_runtime(listener: Listener) -> Runtime:
-                return Runtime(
-                    replicas,
-                    reader,
-                    concurrency=run.capacity,
-                    policy=policy,
-                    weights=keys.weights if keys else None,
-                    listener=listener,
-                    watch=watch,
-                )
+    def _open_service(
+        self, replicas: Mapping[str, Engine], reader: AnswerReader, offer: Offer, tracer: Listener | None
+    ) -> Service:
+        info = next(iter(replicas.values())).info
+        make_runtime = partial(
+            Runtime,
+            replicas,
+            reader,
+            concurrency=self.run.capacity,
+            policy=self.policy,
+            weights=self.keys.weights if self.keys else None,
+            watch=self.run.make_watch(info.model),
+        )
+        return Service(
+            lambda listener: make_runtime(listener=listener),
+            offer,
+            limits=self.limits,
+            keys=self.keys,
+            max_model_len=info.max_model_len,
+            listener=tracer,
+            log_prompts=self.log_prompts,
+        )
 
-            service = Service(
-                make_runtime,
-                offer,
-                limits=limits,
-                keys=keys,
-                max_model_len=next(iter(replicas.values())).info.max_model_len,
-                listener=tracer,
-                log_prompts=log_prompts,
+    def _announce(self, url: str, offer: Offer, replicas: Mapping[str, Engine]) -> None:
+        """Tell where it is served, and what; as JSON on standard output besides, where that is asked for."""
+        self.console.print(f"[bold]dynasor serves {escape(offer.model)} at {url}/v1[/bold]")
+        self.console.print(f"engines   {escape(', '.join(replicas))}")
+        self.console.print(f"program   {escape(offer.default_program)} (where a request names none)")
+        self.console.print(f"policy    {self.policy}")
+        if EMBEDDED in self.engines:
+            self.console.print(
+                "The embedded model is tiny and was trained from scratch, on arithmetic word problems only."
             )
-            await serve_until_asked(
-                service, listening, lambda url: announce(console, url, offer, replicas, policy, engines)
-            )
-
-    asyncio.run(work())
+        if self.as_json:
+            told = {"url": url, "model": offer.model, "program": offer.default_program, "policy": self.policy}
+            print_json({**told, "engines": list(replicas)}, indented=False)
 
 
-def check_kinds(engines: Sequence[str]) -> None:
+def check_choices(engines: Sequence[str], policy: str) -> None:
+    """InputError for a policy that there is not, and for what is no engine."""
+    if policy not in POLICIES:
+        raise InputError(f"--policy is {policy!r}; choose {', '.join(POLICIES)}")
     for spec in engines:
         is_local(spec)
 
 
 def make_limits(texts: Sequence[str]) -> Limits:
-    return Limits(**read_parameters(Limits, split_settings(texts, "--limit"), "--limit"))  # type: ignore[arg-type]
+    given = read_parameters(Limits, split_settings(texts, "--client-limit"), "--client-limit")
+    return Limits(**given)  # type: ignore[arg-type]  # read by its annotations
 
 
-async def open_replicas(stack: AsyncExitStack, run: options.RunOptions, engines: Sequence[str]) -> Mapping[str, Engine]:
+async def open_replicas(stack: AsyncExitStack, run: RunOptions, engines: Sequence[str]) -> Mapping[str, Engine]:
     """All engines, entered, by the names that metrics and pages give them. InputError if they serve several models."""
     replicas: dict[str, Engine] = {}
     for name, spec in zip(replica_names(engines), engines, strict=True):
-        opened = options.open_chosen_engine(
+        opened = open_chosen_engine(
             spec,
             model=None if is_local(spec) else run.model,
             api_key=run.api_key,
@@ -179,7 +227,7 @@ def replica_names(engines: Sequence[str]) -> list[str]:
 
 
 async def make_offer(
-    run: options.RunOptions, replicas: Mapping[str, Engine], reward: Reward | None, default_deadline_s: float | None
+    run: RunOptions, replicas: Mapping[str, Engine], reward: Reward | None, default_deadline_s: float | None
 ) -> Offer:
     """What clients can have. InputError if the program cannot be made."""
     engine = next(iter(replicas.values()))
@@ -231,22 +279,6 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def announce(
-    console: Console,
-    url: str,
-    offer: Offer,
-    replicas: Mapping[str, Engine],
-    policy: str,
-    engines: Sequence[str],
-) -> None:
-    console.print(f"[bold]dynasor serves {escape(offer.model)} at {url}/v1[/bold]")
-    console.print(f"engines   {escape(', '.join(replicas))}")
-    console.print(f"program   {escape(offer.default_program)} (where a request names none)")
-    console.print(f"policy    {policy}")
-    if EMBEDDED in engines:
-        console.print("The embedded model is tiny and was trained from scratch, on arithmetic word problems only.")
 
 
 def open_traces() -> AbstractContextManager[Listener]:

@@ -6,13 +6,15 @@ import asyncio
 import sys
 from typing import Annotated
 
-import orjson
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from dynasor.answers import AnswerReader
-from dynasor.cli import options
+from dynasor.cli.options import JsonOption
+from dynasor.cli.output import open_console, print_json
+from dynasor.cli.run_options import RunOptions
+from dynasor.cli.spreading import with_options
 from dynasor.errors import InputError
 from dynasor.events import CertaindexMeasured, Event, Listener, ignore
 from dynasor.rewards import entered
@@ -20,18 +22,18 @@ from dynasor.runtime import Runtime
 from dynasor.vocabulary import JSON, Answer, Question
 
 
-@options.with_run_options
+@with_options
 def solve(
     question: Annotated[str, typer.Argument(help="The question, or - to read it from standard input.")],
-    run: options.RunOptions,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    run: RunOptions,
+    as_json: JsonOption = False,
 ) -> None:
     """Answer one question, showing how sure the answer is as samples come in.
 
     Example: `dynasor solve "A shop has 47 boxes of 56 pens. How many pens are there?"`
     """
     asked = Question.of_text(read_question(question))
-    listener = ignore if as_json else _teller(Console(stderr=True, highlight=False))
+    listener = ignore if as_json else _teller(open_console(stderr=True))
     allocator, run_options, reward = run.make_allocator(), run.make_options(), run.open_reward()
     program = run.make_program(reward)
 
@@ -43,7 +45,7 @@ def solve(
 
     answer = asyncio.run(work())
     if as_json:
-        typer.echo(orjson.dumps(_to_json(answer)))
+        print_json(_to_json(answer), indented=False)
     else:
         _show(answer)
 
@@ -69,7 +71,7 @@ def _teller(console: Console) -> Listener:
 
 
 def _show(answer: Answer) -> None:
-    console = Console(highlight=False)
+    console = open_console()
     if answer.solution:
         console.print(escape(answer.solution.strip()) + "\n")
     console.print(f"[bold]answer      {escape(answer.text or 'none of the samples had one')}[/bold]")
