@@ -32,11 +32,19 @@ of verbs and options in your shell, `--show-completion` prints it.
 
 def reference() -> str:
     """The whole page."""
-    group: Any = get_command(app)
-    verbs = sorted(group.commands.items())
-    contents = [f"- [`dynasor {name}`](#dynasor-{name}): {first_line(verb)}" for name, verb in verbs]
+    verbs = sorted(verbs_of(get_command(app)))
+    contents = [f"- [`dynasor {name}`](#dynasor-{name.replace(' ', '-')}): {first_line(verb)}" for name, verb in verbs]
     sections = chain.from_iterable(verb_lines(name, verb) for name, verb in verbs)
     return "\n".join([INTRODUCTION, *contents, "", *exit_code_lines(), "", *sections]).rstrip() + "\n"
+
+
+def verbs_of(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All verbs by what a user writes, those of groups too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from verbs_of(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name, command
 
 
 def exit_code_lines() -> Iterator[str]:

@@ -12,6 +12,7 @@ import typer
 from dynasor.cli import options
 from dynasor.errors import InputError
 from dynasor.parameters import read_parameters, split_settings
+from dynasor.programs import PROGRAMS
 from dynasor.runtime import Options
 from dynasor.scheduling import ALLOCATORS, POLICIES, make_allocator
 from dynasor.simulation import load_engine_profile, shipped_profiles
