@@ -19,7 +19,7 @@ from dynasor.simulation import load_engine_profile, shipped_profiles
 from dynasor.simulation.manner import Manner
 from dynasor.simulation.plans import Defaults, Workload, open_questions, read_workload, shipped_populations
 from dynasor.simulation.simulate import Arm, Site
-from dynasor.simulation.workloads import Bursty, Poisson, RecordedTimes, Stream, Times
+from dynasor.simulation.workloads import JUDGES, Bursty, Poisson, RecordedTimes, Stream, Times
 from dynasor.vocabulary import Sampling
 
 PROFILE = "a100-80gb-llama-3.1-8b"
@@ -58,6 +58,22 @@ class LoadOptions:
     program: Annotated[str, typer.Option("--program", "-p", help=f"What each runs: {', '.join(PROGRAMS)}.")] = (
         "self-consistency"
     )
+    reward: Annotated[
+        str | None,
+        typer.Option(
+            "--reward",
+            "-r",
+            metavar="REWARD",
+            help=f"What scores its solutions, for programs that need it: {' or '.join(JUDGES)}. [default: {JUDGES[0]}]",
+        ),
+    ] = None
+    manner: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help=f"How steps, scores and chains of thought are modelled: {Manner()} are the defaults.",
+        ),
+    ] = None
     set: options.SetOption = None
     max_samples: options.MaxSamplesOption = 16
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens per sample.")] = None
