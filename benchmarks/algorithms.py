@@ -232,7 +232,8 @@ def table(report: JSON) -> str:
             against = entry["against_cap"]
             cells += [_share(against), _points(against)]
             cells.append(f"{entry['even']['arm']}: {_share(entry['even'])}" if "even" in entry else "none is")
-            cells.append(f"{entry['changed']['stopped']} + {entry['changed']['at_the_cap']}")
+            known = entry.get("changed")
+            cells.append(f"{known['stopped']} + {known['at_the_cap']}" if known else "not counted")
         else:
             cells += ["", "", "", ""]
         lines.append(f"| {' | '.join(cells)} |")

@@ -15,11 +15,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 import os
-import random
 import statistics
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,16 +25,19 @@ from pathlib import Path
 import orjson
 
 from dynasor import AnswerReader, Options, Question, Runtime, Sampling, SelfConsistency, open_engine
+from dynasor.bench.arrivals import Arrival, arrivals
+from dynasor.bench.deadlines import quantile
+from dynasor.bench.driving import LATE_S, Served, serve
+from dynasor.bench.online import TokenCount
 from dynasor.engines.protocol import Engine
-from dynasor.events import Event, RequestEnded
 from dynasor.models.question_sets import Split, question_lines
 from dynasor.scheduling import POLICIES, Allocator, make_allocator
 from dynasor.scheduling.measures import finish_time_fairness
 from dynasor.vocabulary import JSON, Answer
 
 BASELINE = "fcfs"
-LATE_S = 0.01
-"""A program that was sent later than this was sent late."""
+ENDLESS_S = 1e9
+"""No window ends a round; its number of programs does."""
 MILLISECONDS = 1000.0
 
 
@@ -59,27 +60,8 @@ class Setting:
         return Options(max_samples=self.cap, sampling=self.sampling, seed=seed)
 
 
-class TokenCount:
-    """Counts the tokens of requests that are over."""
-
-    def __init__(self) -> None:
-        self.num_tokens = 0
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, RequestEnded):
-            self.num_tokens += event.num_tokens
-
-
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """A program that comes ``due_s`` after its round began."""
-
-    due_s: float
-    question: Question
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
+class Measured:
     """One program, in seconds: how late it was sent, how long it waited for its first request to start, and its latency
     since it was due."""
 
@@ -110,39 +92,20 @@ def all_questions() -> list[Question]:
     return [Question.of_text(line["question"], line["id"], line["reference"]) for line in lines]
 
 
-def drawn(num_programs: int, rng: random.Random) -> list[Question]:
-    """So many questions of all levels, none twice before all were."""
-    known = all_questions()
-    found: list[Question] = []
-    while len(found) < num_programs:
-        found += rng.sample(known, min(len(known), num_programs - len(found)))
-    return found
-
-
-def arrivals(num_programs: int, rate: float, seed: int) -> list[Arrival]:
-    """Programs of one round, ``rate`` a second on average; the first at once."""
-    rng = random.Random(seed)
-    questions, due_s, found = drawn(num_programs, rng), 0.0, []
-    for question in questions:
-        found.append(Arrival(due_s, question))
-        due_s += rng.expovariate(rate)
-    return found
-
-
 async def measure_throughput(setting: Setting, num_programs: int, seed: int) -> Throughput:
     """With always as many programs at work as there are places, so that all places are always taken. What is still at
     work when the questions run out counts no more."""
     counted, loop = TokenCount(), asyncio.get_running_loop()
     runtime = setting.runtime("gang", counted)
-    questions: Iterator[Question] = iter(drawn(num_programs, random.Random(seed)))
+    coming = iter(arrivals(all_questions(), 1.0, ENDLESS_S, str(seed), most=num_programs))
     answers: list[Answer] = []
     began = loop.time()
     run_out: list[tuple[float, int]] = []
 
     async def work() -> None:
-        for question in questions:
-            options = setting.options(seed)
-            answers.append(await runtime.run(question, SelfConsistency(), setting.allocator, options))
+        for each in coming:
+            options = setting.options(each.seed)
+            answers.append(await runtime.run(each.question, SelfConsistency(), setting.allocator, options))
         run_out.append((loop.time(), counted.num_tokens))
 
     async with asyncio.TaskGroup() as group:
@@ -152,32 +115,30 @@ async def measure_throughput(setting: Setting, num_programs: int, seed: int) -> 
     return Throughput(num_tokens / (ended - began), statistics.fmean(each.usage.produced for each in answers))
 
 
-async def serve(setting: Setting, policy: str, coming: Sequence[Arrival], seed: int) -> list[Served]:
+async def measured_under(setting: Setting, policy: str, coming: Sequence[Arrival]) -> list[Measured]:
     """All programs of a round under one policy, in the order of their arrival."""
-    runtime, loop = setting.runtime(policy, TokenCount()), asyncio.get_running_loop()
-    began = loop.time()
+    runtime = setting.runtime(policy, TokenCount())
 
-    async def one(arrival: Arrival) -> Served:
-        late_s = loop.time() - began - arrival.due_s
-        question = arrival.question
-        answer = await runtime.run(question, SelfConsistency(), setting.allocator, setting.options(seed))
-        latency_s = loop.time() - began - arrival.due_s
-        return Served(
-            late_s=late_s,
-            queue_s=answer.queue_s,
-            latency_s=latency_s,
-            fairness=finish_time_fairness(answer, setting.cap),
-            is_right=await is_right(setting.reader, answer, question),
-            num_tokens=answer.usage.produced,
-            num_samples=answer.num_samples,
-        )
+    async def run(arrival: Arrival) -> Answer:
+        options = setting.options(arrival.seed)
+        return await runtime.run(arrival.question, SelfConsistency(), setting.allocator, options)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = []
-        for arrival in coming:
-            await asyncio.sleep(began + arrival.due_s - loop.time())
-            tasks.append(group.create_task(one(arrival)))
-    return [task.result() for task in tasks]
+    return [await measured(setting, each) for each in await serve(coming, run)]
+
+
+async def measured(setting: Setting, served: Served) -> Measured:
+    answer = served.answer
+    if answer is None:
+        raise RuntimeError(f"the program on {served.arrival.question.id} failed")
+    return Measured(
+        late_s=served.late_s,
+        queue_s=answer.queue_s,
+        latency_s=served.latency_s,
+        fairness=finish_time_fairness(answer, setting.cap),
+        is_right=await is_right(setting.reader, answer, served.arrival.question),
+        num_tokens=answer.usage.produced,
+        num_samples=answer.num_samples,
+    )
 
 
 async def is_right(reader: AnswerReader, answer: Answer, question: Question) -> bool:
@@ -185,7 +146,7 @@ async def is_right(reader: AnswerReader, answer: Answer, question: Question) -> 
     return answer.text is not None and await reader.same(answer.text, question.reference)
 
 
-def summary(served: Sequence[Served]) -> JSON:
+def summary(served: Sequence[Measured]) -> JSON:
     """Seconds, except where it says otherwise."""
     latencies = [each.latency_s for each in served]
     fairness = [each.fairness for each in served if each.fairness is not None]
@@ -202,12 +163,6 @@ def summary(served: Sequence[Served]) -> JSON:
         "sent_late": sum(each.late_s > LATE_S for each in served),
         "latest_send": max(each.late_s for each in served),
     }
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least ``share`` of all do not exceed."""
-    ordered = sorted(values)
-    return ordered[math.ceil(share * len(ordered)) - 1]
 
 
 def spread(values: Sequence[float]) -> JSON:
@@ -242,7 +197,7 @@ async def measure(given: argparse.Namespace) -> JSON:
             rounds.append(await one_round(setting, given, rate, number))
         info = setting.engine.info
     everything = {
-        policy: summary([Served(**each) for one in rounds for each in one[policy]["programs"]])
+        policy: summary([Measured(**each) for one in rounds for each in one[policy]["programs"]])
         for policy in given.policies
     }
     return {
@@ -262,11 +217,11 @@ STORED = ("load", "programs", "rounds", "capacity", "max_samples", "max_tokens",
 async def one_round(setting: Setting, given: argparse.Namespace, rate: float, number: int) -> JSON:
     """What each policy made of the same programs."""
     seed = given.seed + 1 + number
-    coming = arrivals(given.programs, rate, seed)
+    coming = arrivals(all_questions(), rate, ENDLESS_S, str(seed), most=given.programs)
     turn = number % len(given.policies)
     found: JSON = {}
     for policy in (*given.policies[turn:], *given.policies[:turn]):
-        served = await serve(setting, policy, coming, seed)
+        served = await measured_under(setting, policy, coming)
         found[policy] = {"summary": summary(served), "programs": [asdict(each) for each in served]}
         measured = found[policy]["summary"]
         print(f"round {number + 1}, {policy}: mean {measured['mean']:.2f} s, P90 {measured['p90']:.2f} s", flush=True)

@@ -65,7 +65,7 @@ def test_a_scale_at_a_rate_between_and_just_beyond_those_measured() -> None:
     assert scale_at(curve, 4.0) == pytest.approx(2.0)
     assert scale_at(curve, 0.9) == pytest.approx(0.5)
     assert scale_at(curve, 0.5) is None
-    assert scale_at(curve, 5.0) is None
+    assert scale_at(curve, 5.5) is None
 
 
 def test_programs_that_never_answered_are_above_every_knee() -> None:
@@ -78,10 +78,10 @@ def test_programs_that_never_answered_are_above_every_knee() -> None:
     ("measured", "expected"),
     [
         ([], 2.0),
-        ([(2.0, 0.3)], 3.0),
-        ([(2.0, 0.8)], 2.3),
-        ([(2.0, 5.0)], 2.0 / 1.5),
-        ([(2.0, 1.5)], 2.0 / 1.15),
+        ([(2.0, 0.3)], 3.2),
+        ([(2.0, 0.8)], 2.5),
+        ([(2.0, 5.0)], 2.0 / 1.6),
+        ([(2.0, 1.5)], 2.0 / 1.25),
         ([(2.0, 0.8), (4.5, 3.0)], 3.0),
         ([(2.0, 0.8), (2.3, 1.3)], None),
     ],
@@ -100,4 +100,4 @@ def test_the_search_finds_a_knee_and_ends() -> None:
 
 
 def test_a_search_without_an_end_is_given_up() -> None:
-    assert next_rate(points(*((1.15**step, 0.9) for step in range(MOST_POINTS))), guess=1.0) is None
+    assert next_rate(points(*((1.25**step, 0.9) for step in range(MOST_POINTS))), guess=1.0) is None

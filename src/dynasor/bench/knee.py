@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-FINE = 1.2
+FINE = 1.3
 """Two measured rates around a knee are close enough if one is so many times the other."""
-FAR_STEP, NEAR_STEP = 1.5, 1.15
+FAR_STEP, NEAR_STEP = 1.6, 1.25
 """From a rate whose scale is off by more than ``FAR`` the search goes a far step, else a near one."""
 FAR = 2.0
 MOST_POINTS = 6

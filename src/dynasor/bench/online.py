@@ -43,6 +43,8 @@ WARM_SHARE = 0.25
 """Of that time, before it."""
 LOAD = 0.7
 """Of what the engine sustains, where the search for the baseline's knee begins."""
+WINDOW_DEADLINES = 3.0
+"""A window is so many base deadlines at least: within a shorter one a rate that cannot be borne does no harm yet."""
 MEBIBYTE = 1024.0 * 1024.0
 
 
@@ -52,7 +54,7 @@ class Plan:
 
     Args:
         questions: with references.
-        window_s: programs come for so long in every cell.
+        window_s: programs come for so long in every cell, or for ``WINDOW_DEADLINES`` where that is longer.
         repetitions: of every knee.
         trials: samples of each question, by which its difficulty is told.
         deadline_factor: the base deadline is so many times what a program takes alone, with the fixed cap.
@@ -68,7 +70,7 @@ class Plan:
     window_s: float = 40.0
     repetitions: int = 3
     trials: int = 20
-    deadline_factor: float = 5.0
+    deadline_factor: float = 3.0
     alone: int = 10
     concurrency: int | None = None
     seed: int = 0
@@ -144,7 +146,7 @@ class OnlineBenchmark:
         """All cells; whether nothing was left for want of time."""
         search = await self._search()
         while (wanted := search.wanted(self.cells, judge)) is not None:
-            if not self._has_time(wanted):
+            if not await self._has_time(wanted):
                 self._say("the time is up; start it again to go on")
                 return False
             cell = await self._cell(wanted)
@@ -156,11 +158,11 @@ class OnlineBenchmark:
             )
         return True
 
-    def _has_time(self, wanted: Wanted) -> bool:
+    async def _has_time(self, wanted: Wanted) -> bool:
         if self._plan.budget_s is None:
             return True
         like = [cell.wall_s for cell in self.cells if (cell.workload, cell.arm) == (wanted.workload, wanted.arm)]
-        expected_s = max(like, default=1.5 * self._plan.window_s)
+        expected_s = max(like, default=1.5 * await self._window_s(wanted.workload))
         return asyncio.get_running_loop().time() - self._began + expected_s <= self._plan.budget_s
 
     async def _search(self) -> Search:
@@ -175,7 +177,8 @@ class OnlineBenchmark:
         plan, loop = self._plan, asyncio.get_running_loop()
         workload, arm = plan.workloads[wanted.workload], ARMS[wanted.arm]
         seed = f"{plan.seed}-{wanted.workload}-{wanted.repetition}"
-        coming = arrivals(plan.questions, wanted.rate, plan.window_s, seed)
+        window_s = await self._window_s(wanted.workload)
+        coming = arrivals(plan.questions, wanted.rate, window_s, seed)
         run = await self._runner(wanted.workload, arm)
         began, began_cpu_s = loop.time(), cpu_s()
         served = await serve(coming, run)
@@ -188,7 +191,7 @@ class OnlineBenchmark:
             arm=wanted.arm,
             repetition=wanted.repetition,
             rate=wanted.rate,
-            window_s=plan.window_s,
+            window_s=window_s,
             wall_s=wall_s,
             cpu_s=spent_s,
         )
@@ -255,6 +258,9 @@ class OnlineBenchmark:
             pass
         began, num_tokens = warm[0]
         return (counted.num_tokens - num_tokens) / (loop.time() - began)
+
+    async def _window_s(self, name: str) -> float:
+        return max(self._plan.window_s, WINDOW_DEADLINES * await self._base_s(name))
 
     async def _base_s(self, name: str) -> float:
         return self._plan.deadline_factor * statistics.fmean((await self._alone(name))["latency_s"])

@@ -57,12 +57,12 @@ def bench_online(
             "--concurrency", "-c", min=1, help="Requests at once, for arms that limit them. [default: as measured]"
         ),
     ] = None,
-    window_s: Annotated[float, typer.Option(help="Seconds in which programs come, in each cell.")] = 40.0,
+    window_s: Annotated[float, typer.Option(help="Seconds in which programs come, in each cell, at least.")] = 40.0,
     repetitions: Annotated[int, typer.Option(min=1, help="How often every knee is found.")] = 3,
     trials: Annotated[int, typer.Option(min=1, help="Samples of a question, to tell its difficulty.")] = 20,
     deadline_factor: Annotated[
         float, typer.Option(help="The base deadline over what a program takes alone at its cap.")
-    ] = 5.0,
+    ] = 3.0,
     alone: Annotated[int, typer.Option(min=1, help="Programs run alone, to know that.")] = 10,
     temperature: options.TemperatureOption = None,
     top_p: options.TopPOption = None,

@@ -1,0 +1,47 @@
+"""The page of results has what the stored files have, and a section for each of them only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+
+from benchmarks.write_results import page
+from dynasor.bench.report import report
+from tests.bench.test_search import JUDGE, SEARCH, run_to_end
+
+
+def test_online_results_are_a_section_with_their_ratios(tmp_path: Path) -> None:
+    workloads = report(run_to_end(SEARCH), JUDGE, baseline="engine", subject="dynasor")
+    result = {
+        "machine": {"processor": "an abacus", "cores": 1, "system": "none"},
+        "versions": {"python": "3.11"},
+        "command": "dynasor bench online",
+        "is_complete": False,
+        "engine": {"kind": "vllm", "model": "tiny"},
+        "settings": {"window_s": 40.0, "trials": 20, "deadline_factor": 3.0, "questions": ["easy", "hard"]},
+        "sustained": {"concurrency": 64},
+        "difficulties": {"1": 1, "3": 1},
+        "peak_memory_mib": 90.0,
+        "workloads": workloads,
+    }
+    (tmp_path / "online.json").write_bytes(orjson.dumps(result))
+    text = page(tmp_path)
+    ratio = workloads["votes"]["rate_ratio"]["engine"]
+    assert f"{ratio['mean']:.2f} ({ratio['lowest']:.2f} to {ratio['highest']:.2f})" in text
+    assert "ended by its time budget" in text
+    assert "### votes" in text
+    assert "Tokens and accuracy" not in text
+
+
+def test_a_ratio_that_is_only_bounded_is_marked() -> None:
+    from benchmarks.result_pages import spread
+
+    found = {"mean": 2.0, "lowest": 2.0, "highest": 2.0}
+    assert spread(found | {"bounds": ["at least"]}) == "≥ 2.00 (2.00 to 2.00)"
+    assert spread(found | {"bounds": []}) == "2.00 (2.00 to 2.00)"
+    assert spread(found | {"bounds": ["at least", "at most"]}).startswith("? ")
+
+
+def test_without_results_there_is_no_section(tmp_path: Path) -> None:
+    assert "## " not in page(tmp_path)
