@@ -10,7 +10,7 @@ DOCS := .venv-docs
 LOAD_TOOL := .venv-load-tool
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check format docs test-vllm test-peers demo-vllm model card clean
+.PHONY: help setup demo test check format docs reference test-vllm test-peers demo-vllm model card clean
 
 help:
 	@echo "make demo       set up, then run the main job on the embedded model (summary in build/demo)"
@@ -18,6 +18,7 @@ help:
 	@echo "make check      formatting, lint, types, import contracts"
 	@echo "make format     let ruff format and fix"
 	@echo "make docs       build the documentation site into build/site, with every link checked"
+	@echo "make reference  write docs/cli.md and docs/python.md from the code again"
 	@echo "make test-vllm  install vLLM for CPU into an environment of its own, run the engine tests on it"
 	@echo "make test-peers install aiperf, a public load tool, into an environment of its own, run it against the server"
 	@echo "make demo-vllm  the main job on real vLLM, its token counter held against ours"
@@ -85,6 +86,10 @@ format: setup
 # Needs neither dynasor nor its dependencies, only the extra `docs`.
 docs: $(DOCS)/.installed
 	@$(DOCS)/bin/python -m scripts.site --output build/site
+
+reference: setup
+	@$(BIN)/python scripts/write_cli_reference.py
+	@$(BIN)/python -m scripts.python_reference
 
 test-vllm: setup $(VLLM)/.installed
 	@echo "running the engine tests on real vLLM ..."

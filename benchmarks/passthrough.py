@@ -124,6 +124,7 @@ def embedded_server() -> Iterator[str]:
     finally:
         process.stdin.close()
         process.wait(timeout=20)
+        process.stdout.close()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "python.md"
 INTRODUCTION = """\
 # Python
 
-The public names of `dynasor`, as the code describes them. Made by `python -m scripts.python_reference`; to change a
+The public names of `dynasor`, as the code describes them. Made by `make reference`; to change a
 word here, change the docstring. [Quick start](quickstart.md#in-python) has an example,
 [Write a program of your own](write-a-program.md) another; the [glossary](glossary.md) has the words.
 """

@@ -22,7 +22,7 @@ def test_every_page_is_in_the_menu_and_every_link_leads_to_a_file(tmp_path: Path
 
 
 def test_the_python_reference_is_as_the_code_has_it() -> None:
-    assert python_reference.PAGE.read_text() == python_reference.page(), "run python -m scripts.python_reference"
+    assert python_reference.PAGE.read_text() == python_reference.page(), "run make reference"
 
 
 def test_a_link_to_nothing_is_named() -> None:
