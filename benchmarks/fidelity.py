@@ -1,0 +1,399 @@
+"""How close the simulator comes to a real engine: ``python -m benchmarks.fidelity``.
+
+Starts real vLLM on the CPU with the shipped model and, in one run: fits an engine profile to it (as ``dynasor bench
+profile`` does); records every sample that the programs could ask for, with the seeds that they will ask with; then lets
+the same programs come at the same moments, once to vLLM through the production runtime, and once to the simulator with
+that profile and those samples, at a low, a middle and a high load, under each policy. Programs are self-consistency on
+held-out questions.
+
+What our own layer takes of the processor for each request, which on a machine with few cores the engine has to wait
+for, is measured too, and added to what a request costs by the profile. A load is a share of the throughput that the
+simulator has with always enough to do. Needs ``DYNASOR_VLLM_PYTHON``, the interpreter of an environment that has vLLM.
+Writes a JSON file and prints the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Self
+
+import orjson
+
+from benchmarks.policies_on_engine import Arrival as Coming
+from benchmarks.policies_on_engine import Served, Setting, arrivals, quantile, serve
+from benchmarks.vllm_server import vllm_server
+from dynasor import AnswerReader, Fixed, Options, Question, Runtime, Sampling, SelfConsistency, open_engine
+from dynasor.bench.flows import Plan
+from dynasor.bench.profiling import Profiled, profile_engine
+from dynasor.engines.embedded import SHIPPED_MODEL
+from dynasor.engines.protocol import Engine, EngineInfo
+from dynasor.scheduling import POLICIES, make_allocator
+from dynasor.simulation import EngineProfile
+from dynasor.simulation.answers import Sample
+from dynasor.simulation.simulate import Arm, Site, simulate
+from dynasor.simulation.workloads import Arrival, RecordedTimes, Stream
+from dynasor.vocabulary import JSON, Delta, FinishReason, Message, Request
+
+MEASURES = ("mean", "p50", "p90", "programs_per_s")
+NAMES = {"mean": "mean, s", "p50": "P50, s", "p90": "P90, s", "programs_per_s": "programs/s"}
+TARGET = 0.15
+SATURATING = 1e3
+"""Programs a second that no engine here keeps up with."""
+
+
+@dataclass(slots=True)
+class Written:
+    """What an engine wrote for a request."""
+
+    text: str = ""
+    num_tokens: int = 0
+    prompt_tokens: int = 0
+    finish_reason: FinishReason | None = None
+
+
+@dataclass(slots=True)
+class Recorder:
+    """An engine whose completions are kept by their program and seed."""
+
+    engine: Engine
+    written: dict[tuple[str, int], Written] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+
+    @property
+    def info(self) -> EngineInfo:
+        return self.engine.info
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        return None
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
+        assert request.sampling.seed is not None, "a program's requests have seeds"
+        kept = self.written[request.program_id, request.sampling.seed] = Written()
+        self.requests.append(request)
+        async with aclosing(self.engine.stream(request)) as deltas:
+            async for delta in deltas:
+                kept.text += delta.text
+                kept.num_tokens = delta.num_tokens
+                kept.prompt_tokens = delta.prompt_tokens or kept.prompt_tokens
+                kept.finish_reason = delta.finish_reason
+                yield delta
+
+    async def render(self, messages: tuple[Message, ...], *, thinking: bool | None = None) -> str:
+        return await self.engine.render(messages, thinking=thinking)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownQuestion:
+    """A question whose samples are known by the seed that they are asked with."""
+
+    key: str
+    prompt_tokens: int
+    samples: Mapping[int, Sample]
+    right: frozenset[str] | None
+
+    @property
+    def chance_right(self) -> float:
+        return sum(each.answer in (self.right or ()) for each in self.samples.values()) / len(self.samples)
+
+    @property
+    def difficulty(self) -> int:
+        return 2
+
+    def draw(self, seed: int) -> Sample:
+        return self.samples[seed]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownQuestions:
+    """What a stream works on, where arrivals have their questions already."""
+
+    name: str = "held-out questions"
+    lengths: str = "recorded"
+    has_rewards: bool = False
+    has_marks: bool = True
+
+    def draw(self, rng: object) -> KnownQuestion:
+        raise NotImplementedError("every arrival has its question")
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The questions with their samples, and what recording them took."""
+
+    questions: Mapping[str, KnownQuestion]
+    layer_s: float
+    """Processor time of our layer for each request, above that of the engine's client."""
+    tokens_per_s: float
+
+    def to_json(self) -> JSON:
+        samples = {
+            key: {str(seed): asdict(sample) for seed, sample in question.samples.items()}
+            for key, question in self.questions.items()
+        }
+        return {"layer_s": self.layer_s, "tokens_per_s": self.tokens_per_s, "samples": samples}
+
+
+async def record(setting: Setting, questions: Sequence[Question], seed: int) -> Recording:
+    """Every sample of ``questions`` under ``seed``, drawn by the programs themselves, with nothing stopped."""
+    recorder = Recorder(setting.engine)
+    runtime = Runtime(recorder, setting.reader, concurrency=setting.capacity)
+    began, began_work = time.perf_counter(), time.process_time()
+    async with asyncio.TaskGroup() as group:
+        for question in questions:
+            work = runtime.run(question, SelfConsistency(), Fixed(), setting.options(seed), program_id=question.id)
+            group.create_task(work)
+    worked_s, took_s = time.process_time() - began_work, time.perf_counter() - began
+    num_tokens = sum(each.num_tokens for each in recorder.written.values())
+    alone_s = await client_seconds(setting, recorder.requests)
+    known = {each.id: await known_question(each, recorder, setting.reader) for each in questions}
+    layer_s = max(0.0, worked_s / len(recorder.requests) - alone_s)
+    return Recording(known, layer_s, num_tokens / took_s)
+
+
+async def client_seconds(setting: Setting, requests: Sequence[Request]) -> float:
+    """Processor time that the engine's client takes for one of ``requests``, without our layer: over every third."""
+    waiting = iter(requests[::3])
+    num_sent = 0
+
+    async def call() -> None:
+        nonlocal num_sent
+        for request in waiting:
+            num_sent += 1
+            async with aclosing(setting.engine.stream(request)) as deltas:
+                async for _ in deltas:
+                    pass
+
+    began_work = time.process_time()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(setting.capacity):
+            group.create_task(call())
+    return (time.process_time() - began_work) / num_sent
+
+
+async def known_question(question: Question, recorder: Recorder, reader: AnswerReader) -> KnownQuestion:
+    """With answers numbered, as equal ones have one key."""
+    numbers: dict[str, str] = {}
+    samples: dict[int, Sample] = {}
+    right = set()
+    mine = {seed: each for (program_id, seed), each in recorder.written.items() if program_id == question.id}
+    for seed, each in mine.items():
+        answer = None if each.finish_reason is FinishReason.LENGTH else reader.extract(each.text)
+        number = None
+        if answer is not None:
+            number = numbers.setdefault(await reader.key(answer), str(len(numbers) + 1))
+            if question.reference is not None and await reader.same(answer, question.reference):
+                right.add(number)
+        samples[seed] = Sample(number, max(1, each.num_tokens))
+    prompt_tokens = max(each.prompt_tokens for each in mine.values())
+    return KnownQuestion(question.id, prompt_tokens, samples, frozenset(right))
+
+
+def simulated(
+    given: argparse.Namespace,
+    profile: EngineProfile,
+    recording: Recording,
+    coming: Sequence[Coming],
+    policy: str,
+    seed: int,
+) -> JSON:
+    """The same programs in the simulator."""
+    stream = Stream("main", RecordedTimes((0.0,)), KnownQuestions())
+    options = Options(max_samples=given.max_samples, seed=seed)
+
+    def come() -> Iterator[Arrival]:
+        for number, each in enumerate(coming):
+            yield Arrival(each.due_s, number, stream, recording.questions[each.question.id], options, None)
+
+    arm = Arm(policy, make_allocator(given.allocator), given.allocator)
+    outcome = simulate(Site(profile, capacity=given.capacity), arm, come())
+    found = outcome.to_json()
+    latency = found["latency_s"]
+    return {
+        "mean": latency["mean"],
+        "p50": latency["p50"],
+        "p90": latency["p90"],
+        "programs_per_s": found["programs_per_s"],
+        "tokens_per_program": sum(found["tokens"][name] for name in ("main", "cancelled")) / found["programs"],
+        "samples_per_program": found["samples_per_program"],
+        "accuracy": found["accuracy"],
+        "latencies": list(outcome.whole.latency_s),
+    }
+
+
+def summary(served: Sequence[Served], coming: Sequence[Coming]) -> JSON:
+    """What was measured on the real engine, as ``simulated`` says it."""
+    latencies = [each.latency_s for each in served]
+    last = max(arrival.due_s + each.latency_s for arrival, each in zip(coming, served, strict=True))
+    return {
+        "mean": sum(latencies) / len(latencies),
+        "p50": quantile(latencies, 0.5),
+        "p90": quantile(latencies, 0.9),
+        "programs_per_s": len(served) / last,
+        "tokens_per_program": sum(each.num_tokens for each in served) / len(served),
+        "samples_per_program": sum(each.num_samples for each in served) / len(served),
+        "accuracy": sum(each.is_right for each in served) / len(served),
+        "latest_send_s": max(each.late_s for each in served),
+        "latencies": latencies,
+    }
+
+
+async def measure(given: argparse.Namespace, url: str) -> JSON:
+    plan = Plan.up_to(given.capacity, given.flow_seconds, given.flow_repeats)
+    seed = given.seed
+    async with open_engine(url) as engine, AnswerReader() as reader:
+        profiled = await profile_engine(engine, url, plan, name="vllm-cpu", seed=seed)
+        print(f"profile: error {profiled.fit.mean_error:.1%} on average over {len(profiled.flows)} flows", flush=True)
+        sampling = Sampling(temperature=given.temperature, max_tokens=given.max_tokens)
+        allocator = make_allocator(given.allocator)
+        setting = Setting(engine, reader, allocator, given.max_samples, given.capacity, sampling)
+        questions = [each.question for each in arrivals(given.programs, 1.0, seed)]
+        recording = await record(setting, questions, seed)
+        print(
+            f"recorded at {recording.tokens_per_s:.0f} tokens/s; our layer {1e3 * recording.layer_s:.2f} ms a request"
+        )
+        profile = with_layer(profiled.profile, recording.layer_s)
+        at_once = arrivals(given.programs, SATURATING, seed)
+        saturated = await asyncio.to_thread(simulated, given, profile, recording, at_once, "fcfs", seed)
+        rows = []
+        for load in given.loads:
+            coming = arrivals(given.programs, load * saturated["programs_per_s"], seed)
+            for policy in given.policies:
+                real = [summary(await serve(setting, policy, coming, seed), coming) for _ in range(given.repeats)]
+                row = {
+                    "load": load,
+                    "policy": policy,
+                    "programs_per_s_sent": load * saturated["programs_per_s"],
+                    "real": means_of(real),
+                    "real_runs": real,
+                    "simulated": await asyncio.to_thread(simulated, given, profile, recording, coming, policy, seed),
+                }
+                row["ratio"] = {name: row["simulated"][name] / row["real"][name] for name in MEASURES}
+                rows.append(row)
+                print(line_of(row), flush=True)
+                save(result_of(given, profiled, recording, saturated, rows), given.output)
+    return result_of(given, profiled, recording, saturated, rows)
+
+
+def with_layer(profile: EngineProfile, layer_s: float) -> EngineProfile:
+    """The engine behind our layer, on the same core."""
+    return replace(profile, cost=replace(profile.cost, request_s=profile.cost.request_s + layer_s))
+
+
+def means_of(runs: Sequence[JSON]) -> JSON:
+    """Over runs of the same."""
+    return {name: sum(each[name] for each in runs) / len(runs) for name in runs[0] if name != "latencies"}
+
+
+def result_of(
+    given: argparse.Namespace, profiled: Profiled, recording: Recording, saturated: JSON, rows: Sequence[JSON]
+) -> JSON:
+    deviations = [abs(row["ratio"][name] - 1) for row in rows for name in MEASURES]
+    return {
+        "command": " ".join(["python -m benchmarks.fidelity", *sys.argv[1:]]),
+        "machine": {
+            "processor": processor(),
+            "cores_used": len(os.sched_getaffinity(0)),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+        "versions": {"dynasor": version("dynasor-llm"), "vllm": vllm_version()},
+        "setting": {name: value for name, value in vars(given).items() if name != "output"},
+        "largest_deviation": max(deviations),
+        "within_target": max(deviations) <= TARGET,
+        "target": TARGET,
+        "saturated": saturated,
+        "rows": rows,
+        "profile": profiled.to_json(),
+        "recording": recording.to_json(),
+    }
+
+
+def save(result: JSON, path: Path) -> None:
+    """After every row, so that nothing is lost of a run that is cut off."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2, default=str) + b"\n")
+
+
+def processor() -> str:
+    """Its name, where Linux tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def vllm_version() -> str:
+    command = [
+        os.environ["DYNASOR_VLLM_PYTHON"],
+        "-c",
+        "from importlib.metadata import version as v; print(v('vllm-cpu'))",
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
+def table(rows: Sequence[JSON]) -> str:
+    """Real, simulated, and simulated over real."""
+    heads = [f"{NAMES[name]}: real" for name in MEASURES]
+    head = " | ".join(f"{each} | simulated | ratio" for each in heads)
+    lines = [f"| load | policy | {head} |", f"|---|---|{'---|' * 3 * len(MEASURES)}"]
+    return "\n".join([*lines, *map(line_of, rows)])
+
+
+def line_of(row: JSON) -> str:
+    cells = [
+        cell
+        for name in MEASURES
+        for cell in (f"{row['real'][name]:.2f}", f"{row['simulated'][name]:.2f}", f"{row['ratio'][name]:.2f}")
+    ]
+    return f"| {row['load']:g} | {row['policy']} | {' | '.join(cells)} |"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--policies", nargs="+", choices=POLICIES, default=["fcfs", "sjf"])
+    parser.add_argument("--loads", type=float, nargs="+", default=[0.3, 0.6, 0.9])
+    parser.add_argument("--programs", type=int, default=40, help="at each load")
+    parser.add_argument("--repeats", type=int, default=1, help="of each real run; the table has their mean")
+    parser.add_argument("--capacity", type=int, default=16, help="requests at once; the rest waits with us")
+    parser.add_argument("--max-samples", type=int, default=8)
+    parser.add_argument("--max-tokens", type=int, default=400)
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--allocator", default="agreement")
+    parser.add_argument("--flow-seconds", type=float, default=2.0, help="of each measurement of the profile, at least")
+    parser.add_argument("--flow-repeats", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/fidelity.json"))
+    given = parser.parse_args()
+    if "DYNASOR_VLLM_PYTHON" not in os.environ:
+        parser.error("DYNASOR_VLLM_PYTHON is not set; the interpreter of an environment with vLLM was expected")
+    return given
+
+
+def main() -> None:
+    given = arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "vllm.log"
+        with vllm_server(os.environ["DYNASOR_VLLM_PYTHON"], SHIPPED_MODEL.with_name("hf"), log) as url:
+            result = asyncio.run(measure(given, url))
+    print("\n" + table(result["rows"]))
+    print(f"\nlargest deviation {result['largest_deviation']:.1%}, target {TARGET:.0%}")
+
+
+if __name__ == "__main__":
+    main()
