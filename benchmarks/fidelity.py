@@ -49,6 +49,8 @@ from dynasor.vocabulary import JSON, Delta, FinishReason, Message, Request
 MEASURES = ("mean", "p50", "p90", "programs_per_s")
 NAMES = {"mean": "mean, s", "p50": "P50, s", "p90": "P90, s", "programs_per_s": "programs/s"}
 TARGET = 0.15
+LOG_SHOWN = 6000
+"""Characters of vLLM's log, from its end, that are shown where it fails."""
 SATURATING = 1e3
 """Programs a second that no engine here keeps up with."""
 
@@ -390,7 +392,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "vllm.log"
         with vllm_server(os.environ["DYNASOR_VLLM_PYTHON"], SHIPPED_MODEL.with_name("hf"), log) as url:
-            result = asyncio.run(measure(given, url))
+            try:
+                result = asyncio.run(measure(given, url))
+            except BaseException:
+                sys.stderr.write(log.read_text(errors="replace")[-LOG_SHOWN:])
+                raise
     print("\n" + table(result["rows"]))
     print(f"\nlargest deviation {result['largest_deviation']:.1%}, target {TARGET:.0%}")
 

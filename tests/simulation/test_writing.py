@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import random
@@ -16,12 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dynasor.answers import AnswerReader
 from dynasor.errors import InputError
-from dynasor.events import RequestEnded
+from dynasor.events import Event, RequestEnded, RequestStarted
 from dynasor.programs import PROGRAMS
-from dynasor.runtime import Options
+from dynasor.runtime import Options, Runtime
 from dynasor.scheduling import make_allocator
-from dynasor.simulation import CostModel, EngineProfile
+from dynasor.simulation import CostModel, EngineProfile, SimulatedEngine, run_virtually
 from dynasor.simulation.answers import ModelledQuestion, Population, RecordedDraws, RecordedQuestions, Sample
 from dynasor.simulation.manner import Manner
 from dynasor.simulation.simulate import Arm, Site, simulate
@@ -200,6 +202,49 @@ def test_two_runs_write_the_same_events_byte_for_byte(tmp_path: Path) -> None:
     assert set(report["arms"][0]["streams"]) == {"sc", "tree", "search", "chain"}
     assert "AUC of 0.8" in report["streams"][1]["modelled"]
     assert len(logs[0][0].splitlines()) > 300
+
+
+async def decisions(profile: EngineProfile) -> list[tuple[object, ...]]:
+    """Of a tree, a vote of chains and a scored vote, side by side on one engine: who starts and ends what, in which
+    order, with how many tokens, and what the answers are."""
+    heard: list[tuple[object, ...]] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, RequestStarted):
+            heard.append(("starts", event.request_id, event.kind))
+        elif isinstance(event, RequestEnded):
+            heard.append(("ends", event.request_id, event.num_tokens, event.cancelled))
+
+    author = QuestionAuthor()
+    short = Population(mean_log_tokens=2.5, prompt_tokens=10)
+    manner = Manner(step_tokens=6, chain_stretch=5.0)
+    streams = [
+        stream(name, questions=short, manner=manner)
+        for name in ("rebase", "self-consistency-chains", "weighted-majority")
+    ]
+    async with SimulatedEngine(profile, author) as engine, AnswerReader() as reader:
+        runtime = Runtime(engine, reader, concurrency=5, policy="sjf", listener=hear)
+
+        async def run(number: int, each: Stream) -> None:
+            question = author.begins(each.name, short.draw(random.Random(number)), manner, each.style())
+            options = Options(max_samples=3, seed=1)
+            answer = await runtime.run(
+                question, each.make_program(), make_allocator("agreement"), options, program_id=each.name
+            )
+            heard.append(("answers", each.name, answer.text, answer.stop_reason, answer.usage))
+
+        async with asyncio.TaskGroup() as group:
+            for number, each in enumerate(streams):
+                group.create_task(run(number, each))
+    return heard
+
+
+def test_a_real_clock_and_a_virtual_one_see_the_same_decisions_of_every_kind_of_program() -> None:
+    """Iterations take 20 ms, so that what takes real time stays within one."""
+    profile = EngineProfile("test", "none", CostModel(overhead_s=0.02), 5000, 16, 512)
+    virtual = run_virtually(decisions(profile))
+    assert {"probe", "score", "main"} <= {str(each[2]) for each in virtual if each[0] == "starts"}
+    assert asyncio.run(decisions(profile)) == virtual
 
 
 def test_what_cannot_be_modelled_is_refused() -> None:

@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 RESOLUTION_S = 1e-9
 """Timers so close to each other go off together, as on a real clock; late in a long run, those that numbers cannot tell
 apart."""
+MOMENT_S = 0.003
 NO_FILES: Mapping[Any, selectors.SelectorKey] = {}
 
 
@@ -108,12 +109,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def at_rest(callback: Callable[[], None]) -> None:
-    """``VirtualLoop.call_at_rest``; on a real loop, soon."""
+    """``VirtualLoop.call_at_rest``; on a real loop, after a moment in which most that happens now has happened."""
     loop = asyncio.get_running_loop()
     if isinstance(loop, VirtualLoop):
         loop.call_at_rest(callback)
     else:
-        loop.call_soon(callback)
+        loop.call_later(MOMENT_S, callback)
 
 
 def run_virtually(main: Coroutine[Any, Any, Result]) -> Result:
