@@ -27,32 +27,60 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from statistics import fmean
 from typing import Self
 
 import orjson
 
-from benchmarks.policies_on_engine import Arrival as Coming
-from benchmarks.policies_on_engine import Served, Setting, arrivals, quantile, serve
+from benchmarks.policies_on_engine import all_questions
 from benchmarks.vllm_server import vllm_server
 from dynasor import AnswerReader, Fixed, Options, Question, Runtime, Sampling, SelfConsistency, open_engine
+from dynasor.bench.arrivals import Arrival as Coming
+from dynasor.bench.arrivals import arrivals
+from dynasor.bench.deadlines import quantile
+from dynasor.bench.driving import Served, serve
 from dynasor.bench.flows import Plan
 from dynasor.bench.profiling import Profiled, profile_engine
 from dynasor.engines.embedded import SHIPPED_MODEL
 from dynasor.engines.protocol import Engine, EngineInfo
-from dynasor.scheduling import POLICIES, make_allocator
+from dynasor.scheduling import POLICIES, Allocator, make_allocator
 from dynasor.simulation import EngineProfile
 from dynasor.simulation.answers import Sample
 from dynasor.simulation.simulate import Arm, Site, simulate
 from dynasor.simulation.workloads import Arrival, RecordedTimes, Stream
-from dynasor.vocabulary import JSON, Delta, FinishReason, Message, Request
+from dynasor.vocabulary import JSON, Answer, Delta, FinishReason, Message, Request
 
 MEASURES = ("mean", "p50", "p90", "programs_per_s")
 NAMES = {"mean": "mean, s", "p50": "P50, s", "p90": "P90, s", "programs_per_s": "programs/s"}
 TARGET = 0.15
 LOG_SHOWN = 6000
 """Characters of vLLM's log, from its end, that are shown where it fails."""
+FOR_EVER_S = 1e9
 SATURATING = 1e3
 """Programs a second that no engine here keeps up with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The engine, and how programs ask it under every policy."""
+
+    engine: Engine
+    reader: AnswerReader
+    allocator: Allocator
+    given: argparse.Namespace
+
+    def runtime(self, policy: str, engine: Engine | None = None) -> Runtime:
+        """A new one, which has learned nothing yet."""
+        return Runtime(engine or self.engine, self.reader, concurrency=self.given.capacity, policy=policy)
+
+    def options(self, seed: int) -> Options:
+        sampling = Sampling(temperature=self.given.temperature, max_tokens=self.given.max_tokens)
+        return Options(max_samples=self.given.max_samples, sampling=sampling, seed=seed)
+
+    def coming(self, rate: float) -> list[Coming]:
+        """The same programs whatever the rate."""
+        given = self.given
+        return arrivals(all_questions(), rate, FOR_EVER_S, f"fidelity-{given.seed}", most=given.programs)
 
 
 @dataclass(slots=True)
@@ -150,19 +178,19 @@ class Recording:
         return {"layer_s": self.layer_s, "tokens_per_s": self.tokens_per_s, "samples": samples}
 
 
-async def record(setting: Setting, questions: Sequence[Question], seed: int) -> Recording:
-    """Every sample of ``questions`` under ``seed``, drawn by the programs themselves, with nothing stopped."""
+async def record(setting: Setting) -> Recording:
+    """Every sample that the programs could ask for, drawn by themselves, with nothing stopped."""
     recorder = Recorder(setting.engine)
-    runtime = Runtime(recorder, setting.reader, concurrency=setting.capacity)
+    runtime, coming = setting.runtime("fcfs", recorder), setting.coming(1.0)
     began, began_work = time.perf_counter(), time.process_time()
     async with asyncio.TaskGroup() as group:
-        for question in questions:
-            work = runtime.run(question, SelfConsistency(), Fixed(), setting.options(seed), program_id=question.id)
-            group.create_task(work)
+        for each in coming:
+            options, name = setting.options(each.seed), each.question.id
+            group.create_task(runtime.run(each.question, SelfConsistency(), Fixed(), options, program_id=name))
     worked_s, took_s = time.process_time() - began_work, time.perf_counter() - began
     num_tokens = sum(each.num_tokens for each in recorder.written.values())
     alone_s = await client_seconds(setting, recorder.requests)
-    known = {each.id: await known_question(each, recorder, setting.reader) for each in questions}
+    known = {each.question.id: await known_question(each.question, recorder, setting.reader) for each in coming}
     layer_s = max(0.0, worked_s / len(recorder.requests) - alone_s)
     return Recording(known, layer_s, num_tokens / took_s)
 
@@ -182,7 +210,7 @@ async def client_seconds(setting: Setting, requests: Sequence[Request]) -> float
 
     began_work = time.process_time()
     async with asyncio.TaskGroup() as group:
-        for _ in range(setting.capacity):
+        for _ in range(setting.given.capacity):
             group.create_task(call())
     return (time.process_time() - began_work) / num_sent
 
@@ -205,24 +233,16 @@ async def known_question(question: Question, recorder: Recorder, reader: AnswerR
     return KnownQuestion(question.id, prompt_tokens, samples, frozenset(right))
 
 
-def simulated(
-    given: argparse.Namespace,
-    profile: EngineProfile,
-    recording: Recording,
-    coming: Sequence[Coming],
-    policy: str,
-    seed: int,
-) -> JSON:
-    """The same programs in the simulator."""
-    stream = Stream("main", RecordedTimes((0.0,)), KnownQuestions())
-    options = Options(max_samples=given.max_samples, seed=seed)
+def simulated(setting: Setting, profile: EngineProfile, recording: Recording, rate: float, policy: str) -> JSON:
+    """The programs in the simulator."""
+    stream, given = Stream("main", RecordedTimes((0.0,)), KnownQuestions()), setting.given
 
     def come() -> Iterator[Arrival]:
-        for number, each in enumerate(coming):
-            yield Arrival(each.due_s, number, stream, recording.questions[each.question.id], options, None)
+        for each in setting.coming(rate):
+            question, options = recording.questions[each.question.id], setting.options(each.seed)
+            yield Arrival(each.due_s, each.number, stream, question, options, None)
 
-    arm = Arm(policy, make_allocator(given.allocator), given.allocator)
-    outcome = simulate(Site(profile, capacity=given.capacity), arm, come())
+    outcome = simulate(Site(profile, capacity=given.capacity), Arm(policy, setting.allocator, given.allocator), come())
     found = outcome.to_json()
     latency = found["latency_s"]
     return {
@@ -232,63 +252,71 @@ def simulated(
         "programs_per_s": found["programs_per_s"],
         "tokens_per_program": sum(found["tokens"][name] for name in ("main", "cancelled")) / found["programs"],
         "samples_per_program": found["samples_per_program"],
-        "accuracy": found["accuracy"],
         "latencies": list(outcome.whole.latency_s),
     }
 
 
-def summary(served: Sequence[Served], coming: Sequence[Coming]) -> JSON:
-    """What was measured on the real engine, as ``simulated`` says it."""
-    latencies = [each.latency_s for each in served]
-    last = max(arrival.due_s + each.latency_s for arrival, each in zip(coming, served, strict=True))
+async def served(setting: Setting, rate: float, policy: str) -> JSON:
+    """The programs on the real engine, as ``simulated`` says it."""
+    runtime = setting.runtime(policy)
+
+    async def run(arrival: Coming) -> Answer:
+        options = setting.options(arrival.seed)
+        return await runtime.run(arrival.question, SelfConsistency(), setting.allocator, options)
+
+    return summary(await serve(setting.coming(rate), run))
+
+
+def summary(done: Sequence[Served]) -> JSON:
+    latencies = [each.latency_s for each in done]
+    answers = [each.answer for each in done if each.answer is not None]
+    assert len(answers) == len(done), "a program failed"
     return {
-        "mean": sum(latencies) / len(latencies),
+        "mean": fmean(latencies),
         "p50": quantile(latencies, 0.5),
         "p90": quantile(latencies, 0.9),
-        "programs_per_s": len(served) / last,
-        "tokens_per_program": sum(each.num_tokens for each in served) / len(served),
-        "samples_per_program": sum(each.num_samples for each in served) / len(served),
-        "accuracy": sum(each.is_right for each in served) / len(served),
-        "latest_send_s": max(each.late_s for each in served),
+        "programs_per_s": len(done) / max(each.arrival.due_s + each.latency_s for each in done),
+        "tokens_per_program": fmean(each.usage.produced for each in answers),
+        "samples_per_program": fmean(each.num_samples for each in answers),
+        "latest_send_s": max(each.late_s for each in done),
         "latencies": latencies,
     }
 
 
 async def measure(given: argparse.Namespace, url: str) -> JSON:
     plan = Plan.up_to(given.capacity, given.flow_seconds, given.flow_repeats)
-    seed = given.seed
     async with open_engine(url) as engine, AnswerReader() as reader:
-        profiled = await profile_engine(engine, url, plan, name="vllm-cpu", seed=seed)
+        setting = Setting(engine, reader, make_allocator(given.allocator), given)
+        profiled = await profile_engine(engine, url, plan, name="vllm-cpu", seed=given.seed)
         print(f"profile: error {profiled.fit.mean_error:.1%} on average over {len(profiled.flows)} flows", flush=True)
-        sampling = Sampling(temperature=given.temperature, max_tokens=given.max_tokens)
-        allocator = make_allocator(given.allocator)
-        setting = Setting(engine, reader, allocator, given.max_samples, given.capacity, sampling)
-        questions = [each.question for each in arrivals(given.programs, 1.0, seed)]
-        recording = await record(setting, questions, seed)
-        print(
-            f"recorded at {recording.tokens_per_s:.0f} tokens/s; our layer {1e3 * recording.layer_s:.2f} ms a request"
-        )
+        recording = await record(setting)
+        layer = f"our layer {1e3 * recording.layer_s:.2f} ms a request"
+        print(f"recorded at {recording.tokens_per_s:.0f} tokens/s; {layer}", flush=True)
         profile = with_layer(profiled.profile, recording.layer_s)
-        at_once = arrivals(given.programs, SATURATING, seed)
-        saturated = await asyncio.to_thread(simulated, given, profile, recording, at_once, "fcfs", seed)
-        rows = []
+        saturated = await asyncio.to_thread(simulated, setting, profile, recording, SATURATING, "fcfs")
+        rows: list[JSON] = []
         for load in given.loads:
-            coming = arrivals(given.programs, load * saturated["programs_per_s"], seed)
             for policy in given.policies:
-                real = [summary(await serve(setting, policy, coming, seed), coming) for _ in range(given.repeats)]
-                row = {
-                    "load": load,
-                    "policy": policy,
-                    "programs_per_s_sent": load * saturated["programs_per_s"],
-                    "real": means_of(real),
-                    "real_runs": real,
-                    "simulated": await asyncio.to_thread(simulated, given, profile, recording, coming, policy, seed),
-                }
-                row["ratio"] = {name: row["simulated"][name] / row["real"][name] for name in MEASURES}
-                rows.append(row)
-                print(line_of(row), flush=True)
+                rate = load * saturated["programs_per_s"]
+                real = [await served(setting, rate, policy) for _ in range(given.repeats)]
+                virtual = await asyncio.to_thread(simulated, setting, profile, recording, rate, policy)
+                rows.append(row_of(load, rate, policy, real, virtual))
+                print(line_of(rows[-1]), flush=True)
                 save(result_of(given, profiled, recording, saturated, rows), given.output)
     return result_of(given, profiled, recording, saturated, rows)
+
+
+def row_of(load: float, rate: float, policy: str, real: Sequence[JSON], virtual: JSON) -> JSON:
+    mean = means_of(real)
+    return {
+        "load": load,
+        "policy": policy,
+        "programs_per_s_sent": rate,
+        "real": mean,
+        "real_runs": list(real),
+        "simulated": virtual,
+        "ratio": {name: virtual[name] / mean[name] for name in MEASURES},
+    }
 
 
 def with_layer(profile: EngineProfile, layer_s: float) -> EngineProfile:
