@@ -45,9 +45,10 @@ def batch_figure(name: str, found: JSON, path: Path) -> None:
     axis.plot(
         [each["tokens"] for each in even], [100 * each["accuracy"] for each in even], color="0.5", label="even split"
     )
+    has_replays = any(each["is_replayed"] for each in found["rules"])
     rules: dict[str, list[JSON]] = {}
     for each in found["rules"]:
-        if "against_cap" in each:
+        if "against_cap" in each and (each["is_replayed"] or not has_replays or each["rule"] == "profile"):
             rules.setdefault(each["rule"], []).append(each)
     for rule, points in rules.items():
         points.sort(key=lambda each: each["cap"])

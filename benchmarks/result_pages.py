@@ -179,7 +179,7 @@ def batch(result: JSON) -> Iterator[str]:
 
 def rule_cells(each: JSON, *, with_time: bool) -> list[str]:
     cells = [each["rule"], str(each["cap"]), percent(each["accuracy"]), f"{each['tokens']:.0f}"]
-    cells.append(f"{each['seconds']:.0f}" if with_time else "-")
+    cells.append("replayed" if each["is_replayed"] else f"{each['seconds']:.0f}" if with_time else "-")
     if "against_cap" not in each:
         return [*cells, "", "", ""]
     against, equal = each["against_cap"], each["at_equal_accuracy"]

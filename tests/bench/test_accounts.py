@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from dynasor.bench.accounts import Account, account_of, against, at_equal_accuracy, smaller_samples
-from dynasor.bench.offline import compared, length_rule
+from dynasor.bench.offline import Run, compared, length_rule
+from dynasor.scheduling import make_allocator
+from dynasor.scheduling.allocators import entropy_threshold
+from dynasor.scheduling.known_rules import Length
 from dynasor.vocabulary import JSON
 
 
@@ -53,9 +56,13 @@ def test_every_rule_is_compared() -> None:
     cap = [result(id, 30, correct=True, branches=branches) for id in "abc"]
     ours = [result(id, 15, correct=True) for id in "abc"]
     key = ("even split", 2)
-    found = compared({key: cap, ("agreement", 2): ours}, {key: 3.0, ("agreement", 2): 1.0}, top=2)
+    once = Run("esc", 2, "default", make_allocator("esc:window=1"))
+    found = compared({key: cap, ("agreement", 2): ours}, {key: 3.0, ("agreement", 2): 1.0}, [once], top=2)
     assert [each["cap"] for each in found["even_split"]] == [1, 2]
-    even, agreement = found["rules"]
+    even, agreement, esc = found["rules"]
+    assert esc["is_replayed"]
+    assert esc["accuracy"] == 1.0
+    assert 10 <= esc["tokens"] <= 20
     assert "against_cap" not in even
     assert agreement["against_cap"]["saved"] == 0.5
     assert agreement["at_equal_accuracy"]["cap"] == 1
@@ -69,5 +76,6 @@ def test_the_length_rule_stops_as_many_as_the_paper() -> None:
         result("b", 30, correct=True),
         result("c", 20, correct=True),
     ]
-    rule = length_rule(paper, detect_at=2)
-    assert (rule.max_tokens, rule.detect_at) == (10, 2)
+    rule = length_rule(paper, entropy_threshold(detect_at=2))
+    assert rule == Length(max_tokens=10, detect_at=2)
+    assert length_rule(paper, make_allocator("agreement")) is None

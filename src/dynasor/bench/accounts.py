@@ -13,10 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dynasor.batch.summary import chances_by_samples
+from dynasor.certainty import UNIFORM, VotePrior
+from dynasor.replay.replay import replay, standings
+from dynasor.replay.traces import RecordedQuestion, RecordedSample
+from dynasor.scheduling import Allocator
 from dynasor.vocabulary import JSON
 
 KINDS = ("main", "probe", "score", "cancelled")
 RESAMPLES = 2000
+SHUFFLES = 16
+"""Random orders in which a question's samples are replayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,32 @@ def smaller_samples(results: Sequence[JSON], caps: Sequence[int], seed: int = 0)
     return {
         cap: Account([cap * mean for mean in means], [each[cap - 1] for each in chances]) for cap in caps if cap <= most
     }
+
+
+def replayed(
+    results: Sequence[JSON], allocator: Allocator, cap: int, *, prior: VotePrior = UNIFORM, seed: int = 0
+) -> Account:
+    """What ``allocator`` would have made of the samples of a larger run, in random orders, at ``cap``. Its tokens are
+    those of all samples started by the time it stops, as if all that is granted started at once."""
+    tokens, right = [], []
+    for result in results:
+        question = RecordedQuestion(result["id"], tuple(_sample(branch) for branch in result["branches"]))
+        marks = question.marks or {}
+        rng = random.Random(f"{seed}-{question.id}")
+        spent, hits = 0, 0
+        for _ in range(SHUFFLES):
+            samples = rng.sample(question.samples, min(cap, len(question.samples)))
+            counts = [sample.tokens or 0 for sample in samples]
+            outcome = replay(allocator, standings(samples, counts, prior))
+            spent += sum(counts[: outcome.started])
+            hits += marks.get(outcome.answer, False)
+        tokens.append(spent / SHUFFLES)
+        right.append(hits / SHUFFLES)
+    return Account(tokens, right)
+
+
+def _sample(branch: JSON) -> RecordedSample:
+    return RecordedSample(branch["answer"], branch["correct"], branch["tokens"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,16 @@ import orjson
 
 from dynasor.answers import AnswerReader
 from dynasor.batch import BatchJob, QuestionFile, manifest_path, run_batch
-from dynasor.bench.accounts import KINDS, Account, account_of, against, at_equal_accuracy, produced, smaller_samples
+from dynasor.bench.accounts import (
+    KINDS,
+    Account,
+    account_of,
+    against,
+    at_equal_accuracy,
+    produced,
+    replayed,
+    smaller_samples,
+)
 from dynasor.bench.workloads import Workload
 from dynasor.engines.protocol import Engine
 from dynasor.errors import InputError
@@ -23,7 +32,7 @@ from dynasor.programs import is_exchangeable
 from dynasor.rewards import entered, open_reward
 from dynasor.scheduling import Allocator, Fixed, make_allocator
 from dynasor.scheduling.known_rules import Length
-from dynasor.vocabulary import JSON, Sampling
+from dynasor.vocabulary import JSON, Sampling, StopReason
 
 CAPS: Mapping[str, Sequence[int]] = {
     "self-consistency": (5, 10, 15, 20),
@@ -51,24 +60,37 @@ class Run:
 
 
 def runs_of(name: str, workload: Workload) -> list[Run]:
-    """What is run of a workload before anything is known, the full cap first.
+    """What is run of a workload, the full cap first.
 
-    Samples that do not depend on each other are drawn once, to the largest cap, from which smaller even splits are
-    replayed; trees are grown anew at each.
+    Samples that do not depend on each other are drawn once, to the largest cap: the curves of all rules are replayed
+    from them (``replays_of``), and only what we ship and what we compare with is run for itself. Trees are grown anew
+    at each cap.
     """
     caps = caps_of(name, workload)
-    even = [caps[-1]] if is_exchangeable(workload.program) else list(reversed(caps))
-    runs = [Run(EVEN, cap, "fixed", Fixed()) for cap in even]
-    top = caps[-1]
+    top, is_replayed = caps[-1], is_exchangeable(workload.program)
+    runs = [Run(EVEN, cap, "fixed", Fixed()) for cap in ([top] if is_replayed else reversed(caps))]
     if workload.profile is not None:
         runs.append(Run(PROFILE, top, "ours", workload.profile.allocator))
-    runs += [Run(AGREEMENT, top, "default", make_allocator(AGREEMENT)), Run(PAPER, top, "paper", workload.paper)]
-    runs += [Run(rule, top, "default", make_allocator(rule)) for rule in OTHERS.get(name, ())]
-    for cap in reversed(caps[:-1]):
+    for cap in [top] if is_replayed else reversed(caps):
         runs.append(Run(AGREEMENT, cap, "default", make_allocator(AGREEMENT)))
         if getattr(workload.paper, "detect_at", 0) < cap:
             runs.append(Run(PAPER, cap, "paper", workload.paper))
     return runs
+
+
+def replays_of(name: str, workload: Workload, length: Length | None) -> list[Run]:
+    """Rules at every cap, to be replayed from samples that do not depend on each other."""
+    rules = {AGREEMENT: make_allocator(AGREEMENT), PAPER: workload.paper}
+    rules |= {rule: make_allocator(rule) for rule in OTHERS.get(name, ())}
+    if length is not None:
+        rules[LENGTH] = length
+    caps = caps_of(name, workload)
+    return [
+        Run(rule, cap, "default", allocator)
+        for rule, allocator in rules.items()
+        for cap in caps
+        if getattr(allocator, "detect_at", 0) < cap
+    ]
 
 
 def caps_of(name: str, workload: Workload) -> list[int]:
@@ -107,12 +129,15 @@ class BatchBenchmark:
         (self.folder / name).mkdir(parents=True, exist_ok=True)
         runs = runs_of(name, workload)
         results = {(run.rule, run.cap): await self._results(name, run) for run in runs}
-        detect_at = getattr(workload.paper, "detect_at", None)
-        if detect_at is not None and (PAPER, workload.cap) in results:
-            length = Run(LENGTH, workload.cap, "default", length_rule(results[PAPER, workload.cap], detect_at))
-            results[LENGTH, workload.cap] = await self._results(name, length)
+        length = length_rule(results[PAPER, workload.cap], workload.paper)
+        replays = []
+        if is_exchangeable(workload.program):
+            replays = replays_of(name, workload, length)
+        elif length is not None:
+            run = Run(LENGTH, workload.cap, "default", length)
+            results[LENGTH, workload.cap] = await self._results(name, run)
         seconds = {key: self._seconds(name, *key) for key in results}
-        return {"cap": workload.cap, **compared(results, seconds, workload.cap)}
+        return {"cap": workload.cap, **compared(results, seconds, replays, workload.cap)}
 
     async def _results(self, name: str, run: Run) -> list[JSON]:
         """In the order of the questions."""
@@ -152,10 +177,14 @@ class BatchBenchmark:
         return float(sum(orjson.loads(path.read_bytes())["elapsed_s"].values()))
 
 
-def length_rule(paper: Sequence[JSON], detect_at: int) -> Length:
+def length_rule(paper: Sequence[JSON], rule: Allocator) -> Length | None:
     """The length rule that stops as large a share of the questions as the paper's certaindex does, by the tokens that
-    the first units took; of these, what is told is a question's mean."""
-    stopped = sum(result["stop_reason"] == "certain" for result in paper)
+    the first units took; of these, what is told is a question's mean. None where the paper's rule has no fixed place to
+    look."""
+    detect_at = getattr(rule, "detect_at", None)
+    if detect_at is None:
+        return None
+    stopped = sum(result["stop_reason"] == StopReason.CERTAIN for result in paper)
     first = sorted(detect_at * produced(result) / max(1, result["samples"]) for result in paper)
     return Length(max(1, round(first[max(0, stopped - 1)])), detect_at)
 
@@ -163,23 +192,34 @@ def length_rule(paper: Sequence[JSON], detect_at: int) -> Length:
 Key = tuple[str, int]
 
 
-def compared(results: Mapping[Key, Sequence[JSON]], seconds: Mapping[Key, float], top: int) -> JSON:
+def compared(
+    results: Mapping[Key, Sequence[JSON]], seconds: Mapping[Key, float], replays: Sequence[Run], top: int
+) -> JSON:
     """Every rule at every cap: tokens and accuracy, against the full cap, and against the even split at equal
-    accuracy."""
+    accuracy. What was replayed is so marked."""
     accounts = {key: account_of(found) for key, found in results.items()}
     even = {cap: account for (rule, cap), account in accounts.items() if rule == EVEN}
-    if "branches" in results[EVEN, top][0] and len(even) == 1:
-        even |= smaller_samples(results[EVEN, top], range(1, top))
-    found: JSON = {"even_split": [_point(even[cap]) | {"cap": cap} for cap in sorted(even)], "rules": []}
+    drawn = results[EVEN, top]
+    if replays:
+        even |= smaller_samples(drawn, range(1, top))
+    rules = []
     for (rule, cap), account in accounts.items():
         kinds = {kind: statistics.fmean(each["usage"][kind] for each in results[rule, cap]) for kind in KINDS}
-        entry = {"rule": rule, "cap": cap, **_point(account), "kinds": kinds, "seconds": seconds[rule, cap]}
-        entry["units"] = statistics.fmean(each["samples"] for each in results[rule, cap])
-        if rule != EVEN:
-            entry["against_cap"] = against(account, accounts[EVEN, top])
-            entry["at_equal_accuracy"] = at_equal_accuracy(account, even).to_json()
-        found["rules"].append(entry)
-    return found
+        units = statistics.fmean(each["samples"] for each in results[rule, cap])
+        measured = {"kinds": kinds, "units": units, "seconds": seconds[rule, cap], "is_replayed": False}
+        rules.append(measured | _entry(rule, cap, account, even, top))
+    for run in replays:
+        account = replayed(drawn, run.allocator, run.cap)
+        rules.append({"is_replayed": True} | _entry(run.rule, run.cap, account, even, top))
+    return {"even_split": [_point(even[cap]) | {"cap": cap} for cap in sorted(even)], "rules": rules}
+
+
+def _entry(rule: str, cap: int, account: Account, even: Mapping[int, Account], top: int) -> JSON:
+    entry: JSON = {"rule": rule, "cap": cap, **_point(account)}
+    if rule != EVEN:
+        entry["against_cap"] = against(account, even[top])
+        entry["at_equal_accuracy"] = at_equal_accuracy(account, even).to_json()
+    return entry
 
 
 def _point(account: Account) -> JSON:

@@ -103,7 +103,7 @@ def table_of(name: str, found: JSON) -> Table:
         table.add_column(column, justify="left" if column == "rule" else "right")
     for each in found["rules"]:
         cells = [each["rule"], str(each["cap"]), f"{each['accuracy']:.1%}", f"{each['tokens']:.0f}"]
-        cells.append(f"{each['seconds']:.1f}")
+        cells.append("replayed" if each["is_replayed"] else f"{each['seconds']:.1f}")
         cells += [_saved(each.get(name)) for name in ("against_cap", "at_equal_accuracy")]
         table.add_row(*cells)
     return table

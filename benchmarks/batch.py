@@ -1,0 +1,65 @@
+"""The batch benchmark with the shipped model on real vLLM: ``python -m benchmarks.batch``.
+
+    DYNASOR_VLLM_PYTHON=.venv-vllm/bin/python python -m benchmarks.batch
+
+Starts vLLM on the CPU, learns the profiles of ``benchmarks.online`` if that has not, runs ``dynasor bench batch`` on
+questions of the test split, and writes its report with the machine, the versions and the command. Kill it and start it
+again: it goes on. Seconds are kept unless ``--untimed`` says that the machine had other work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import orjson
+
+from benchmarks.online import MODEL_FOLDER, SAMPLING, WATCHED, WHOLE_PROMPTS, dynasor, learn, where
+from benchmarks.vllm_server import vllm_server
+from dynasor.bench.offline import CAPS
+
+
+def main() -> None:
+    given = arguments()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    given.profiles.mkdir(parents=True, exist_ok=True)
+    questions, calibration = given.folder / "test.jsonl", given.profiles / "calibration.jsonl"
+    dynasor("questions", "--split", "test", "--limit", str(given.questions), "-o", str(questions))
+    if not calibration.exists():
+        limit = str(given.calibration_questions)
+        dynasor("questions", "--split", "calibration", "--limit", limit, "-o", str(calibration))
+    with vllm_server(given.vllm_python, MODEL_FOLDER, given.folder / "vllm.log", *WHOLE_PROMPTS) as url:
+        profiles = [learn(given.profiles, calibration, url, name) for name in given.programs if name in WATCHED]
+        command = [
+            *("bench", "batch", str(questions), "--output", str(given.folder), "--engine", url, *SAMPLING),
+            *("--summary", str(given.folder / "summary.json"), "--seed", str(given.seed)),
+            *(part for name in given.programs for part in ("-p", name)),
+            *(part for path in profiles for part in ("--profile", str(path))),
+        ]
+        dynasor(*command)
+    report = orjson.loads((given.folder / "summary.json").read_bytes())
+    command_line = " ".join(("dynasor", *command))
+    report = {**where(given.vllm_python), "command": command_line, "is_timed": not given.untimed, **report}
+    given.output.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--programs", nargs="+", choices=list(CAPS), default=list(CAPS))
+    parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--calibration-questions", type=int, default=260)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--untimed", action="store_true", help="the machine had other work: seconds mean nothing")
+    parser.add_argument("--folder", type=Path, default=Path("build/batch"))
+    parser.add_argument("--profiles", type=Path, default=Path("build/online"))
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/batch.json"))
+    given = parser.parse_args()
+    given.vllm_python = os.environ.get("DYNASOR_VLLM_PYTHON")
+    if not given.vllm_python:
+        parser.error("DYNASOR_VLLM_PYTHON is not set; it names the interpreter of an environment that has vLLM")
+    return given
+
+
+if __name__ == "__main__":
+    main()
