@@ -80,7 +80,7 @@ def runs_of(name: str, workload: Workload) -> list[Run]:
 
 def replays_of(name: str, workload: Workload, length: Length | None) -> list[Run]:
     """Rules at every cap, to be replayed from samples that do not depend on each other."""
-    rules = {AGREEMENT: make_allocator(AGREEMENT), PAPER: workload.paper}
+    rules: dict[str, Allocator] = {AGREEMENT: make_allocator(AGREEMENT), PAPER: workload.paper}
     rules |= {rule: make_allocator(rule) for rule in OTHERS.get(name, ())}
     if length is not None:
         rules[LENGTH] = length
@@ -202,7 +202,7 @@ def compared(
     drawn = results[EVEN, top]
     if replays:
         even |= smaller_samples(drawn, range(1, top))
-    rules = []
+    rules: list[JSON] = []
     for (rule, cap), account in accounts.items():
         kinds = {kind: statistics.fmean(each["usage"][kind] for each in results[rule, cap]) for kind in KINDS}
         units = statistics.fmean(each["samples"] for each in results[rule, cap])
@@ -210,7 +210,7 @@ def compared(
         rules.append(measured | _entry(rule, cap, account, even, top))
     for run in replays:
         account = replayed(drawn, run.allocator, run.cap)
-        rules.append({"is_replayed": True} | _entry(run.rule, run.cap, account, even, top))
+        rules.append({**_entry(run.rule, run.cap, account, even, top), "is_replayed": True})
     return {"even_split": [_point(even[cap]) | {"cap": cap} for cap in sorted(even)], "rules": rules}
 
 
