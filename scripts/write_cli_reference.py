@@ -13,7 +13,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
 def main(arguments: list[str]) -> None:
     if arguments == ["--check"]:
         if PAGE.read_text() != reference():
-            sys.exit(f"{PAGE} is not up to date; run python scripts/write_cli_reference.py")
+            sys.exit(f"{PAGE} is not up to date; run python -m scripts.write_cli_reference")
     elif arguments:
         sys.exit("usage: write_cli_reference.py [--check]")
     else:

@@ -42,7 +42,8 @@ def bench_batch(
         list[str] | None, typer.Option(metavar="PROGRAM=N", help="Another largest cap than the workload's.")
     ] = None,
     reward: Annotated[
-        str | None, typer.Option("--reward", "-r", help="For programs that take one. [default: likelihood]")
+        str | None,
+        typer.Option("--reward", "-r", metavar="REWARD", help="For programs that take one. [default: likelihood]"),
     ] = None,
     concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Requests in flight at once.")] = 32,
     temperature: options.TemperatureOption = None,
@@ -50,7 +51,7 @@ def bench_batch(
     max_tokens: options.MaxTokensOption = None,
     answers: options.AnswersOption = AnswerStyle.MATH,
     seed: options.SeedOption = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON and nothing else.")] = False,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Run every rule over the questions, and set its tokens against an even split that is as accurate.
 

@@ -49,7 +49,8 @@ def bench_online(
     ] = None,
     cap: Annotated[list[str] | None, typer.Option(metavar="PROGRAM=N", help="Another cap than the workload's.")] = None,
     reward: Annotated[
-        str | None, typer.Option("--reward", "-r", help="For programs that take one. [default: likelihood]")
+        str | None,
+        typer.Option("--reward", "-r", metavar="REWARD", help="For programs that take one. [default: likelihood]"),
     ] = None,
     concurrency: Annotated[
         int | None,
@@ -72,7 +73,7 @@ def bench_online(
     budget_s: Annotated[
         float | None, typer.Option(help="Begin no cell that would end later than so many seconds from now.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON and nothing else.")] = False,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Find the highest rate of programs with 90 % in time, and the tightest deadlines, for the engine alone, gang
     scheduling, the paper's system and ours: open loop, the same programs for all, arms taking turns.

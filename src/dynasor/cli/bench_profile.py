@@ -46,7 +46,7 @@ def profile(
         str | None, typer.Option(help="The profile's name. [default: the engine's and its model's]")
     ] = None,
     seed: options.SeedOption = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the profile and nothing else.")] = False,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Measure a live engine and fit the simulator's cost model to it. Nothing else should use the engine meanwhile.
 

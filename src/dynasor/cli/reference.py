@@ -21,7 +21,7 @@ WORDS = {int: "INTEGER", float: "NUMBER", Path: "FILE"}
 INTRODUCTION = """\
 # Command line
 
-`dynasor VERB --help` says the same in the terminal. Written by `python scripts/write_cli_reference.py`.
+`dynasor VERB --help` says the same in the terminal. Written by `python -m scripts.write_cli_reference`.
 
 An option means the same in every verb that has it. At a terminal there are tables, colours and bars; where the output
 goes to a file or a pipe there are plain lines. What people read on the way goes to standard error, results to standard

@@ -47,6 +47,7 @@ class LoadOptions:
         typer.Option(
             "--questions",
             "-q",
+            metavar="POPULATION|FILE",
             help=f"A trace of recorded samples, or a population: {', '.join(shipped_populations())}.",
         ),
     ] = POPULATION

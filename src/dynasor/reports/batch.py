@@ -19,6 +19,7 @@ from dynasor.reports.parts import (
     Series,
     Table,
     Value,
+    percent,
 )
 from dynasor.vocabulary import JSON, StopReason
 
@@ -85,7 +86,7 @@ def headline(main: Arm, baseline: Arm | None, even: EvenAllocation | None) -> Fi
     figures = []
     if summary.accuracy is not None:
         low, high = wilson_interval(summary.correct, summary.scored)
-        note = f"{summary.correct} of {summary.scored}, 95 % interval {low:.1%} to {high:.1%}"
+        note = f"{summary.correct} of {summary.scored}, 95 % interval {percent(low)} to {percent(high)}"
         figures.append(Figure("accuracy", summary.accuracy, "percent", note))
     if baseline is not None:
         figures += compared_figures(main, baseline, even)
@@ -145,11 +146,11 @@ def summary_table(arms: Sequence[Arm]) -> Table:
         Column("accuracy", "percent"),
         Column("samples a question", "number"),
         Column("tokens a question", "count"),
-        Column("cancelled", "count"),
-        Column("probes", "count"),
+        Column("of these cancelled", "count"),
+        Column("of these in probes", "count"),
         Column("wall-clock", "seconds"),
     ]
-    return Table("Arms", columns, [summary_row(arm) for arm in arms])
+    return Table("Arms", columns, [summary_row(arm) for arm in arms], is_upright=True)
 
 
 def summary_row(arm: Arm) -> list[Value]:
@@ -179,7 +180,7 @@ def accuracy_chart(arms: Sequence[Arm], even: EvenAllocation | None) -> Chart | 
     if not points:
         return None
     series = [Series(name, [(tokens, accuracy)], has_line=False) for name, tokens, accuracy in points]
-    told = "; ".join(f"{name} {accuracy:.1%} at {tokens:,.0f} tokens" for name, tokens, accuracy in points)
+    told = "; ".join(f"{name} {percent(accuracy)} at {tokens:,.0f} tokens" for name, tokens, accuracy in points)
     notes: list[str] = []
     if even is not None:
         curve = [(number * even.tokens_per_sample, accuracy) for number, accuracy in enumerate(even.accuracy, 1)]
@@ -205,14 +206,14 @@ def savings_chart(main: Arm, baseline: Arm | None) -> Chart | None:
     groups = by_difficulty(main, baseline)
     if not groups:
         return None
-    series = [Series(main.name, [group.tokens for group in groups])]
     told = "; ".join(
         f"{group.label} samples: {group.tokens:,.0f} tokens a question"
-        + ("" if group.saved is None else f", {group.saved:.0%} saved")
+        + ("" if group.saved is None else f", {percent(group.saved)} saved")
         for group in groups
     )
+    series = [Series(main.name, [group.tokens for group in groups])]
     if baseline is not None:
-        series.append(Series(baseline.name, [group.baseline_tokens for group in groups], is_reference=True))
+        series.insert(0, Series(baseline.name, [group.baseline_tokens for group in groups], is_reference=True))
     return Chart(
         "Savings by difficulty",
         "bar",
@@ -332,7 +333,7 @@ def costly_questions(main: Arm, texts: Texts) -> Table:
         Column("tokens", "count"),
         Column("share", "percent"),
         Column("samples", "count"),
-        Column("certaindex", "number"),
+        Column("certaindex", "share"),
         Column("stopped"),
         Column("answer"),
         Column("right", "yes-no"),
@@ -351,7 +352,7 @@ def costly_questions(main: Arm, texts: Texts) -> Table:
         for record in ranked
     ]
     share = sum(map(tokens_of, ranked)) / total
-    note = f"These {len(ranked)} took {share:.1%} of all tokens."
+    note = f"These {len(ranked)} took {percent(share)} of all tokens."
     return Table("The questions that cost most", columns, rows, [note])
 
 
@@ -374,7 +375,7 @@ def all_questions(main: Arm, baseline: Arm | None, texts: Texts) -> QuestionTabl
         Column("id"),
         Column("answer"),
         Column("right", "yes-no"),
-        Column("certaindex", "number"),
+        Column("certaindex", "share"),
         Column("stopped"),
         Column("samples", "count"),
         Column("tokens", "count"),

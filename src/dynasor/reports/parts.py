@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from dynasor.vocabulary import JSON
 
-Form = Literal["text", "count", "number", "percent", "points", "seconds", "yes-no"]
-"""How a value is written: ``percent`` of a fraction, ``points`` for a difference of two; None is a dash."""
+Form = Literal["text", "count", "number", "share", "percent", "points", "seconds", "yes-no"]
+"""How a value is written: ``share`` is a fraction with three digits, ``percent`` the same in hundredths, ``points`` a
+difference of two; None is a dash."""
 Value = str | int | float | bool | None
 
 
@@ -48,6 +49,8 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Value]]
     notes: Sequence[str] = ()
+    is_upright: bool = False
+    """Show the columns below each other, and a row as a column: for few rows with much in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,11 @@ class QuestionTable:
 
 
 Part = Figures | Table | Chart | QuestionTable
+
+
+def percent(share: float) -> str:
+    """A share in words."""
+    return f"{100 * share:.1f} %"
 
 
 def part_to_json(part: Part) -> JSON:

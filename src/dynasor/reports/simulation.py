@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from dynasor.errors import InputError
 from dynasor.reports.page import Report
-from dynasor.reports.parts import Chart, Column, Part, Series, Table, Value
+from dynasor.reports.parts import Chart, Column, Part, Series, Table, Value, percent
 from dynasor.vocabulary import JSON
 
 QUANTILES = ("p50", "p90", "p99")
@@ -59,7 +59,7 @@ def arms_table(title: str, arms: Sequence[JSON], notes: Sequence[str] = ()) -> T
     ]
     kept = [(column, values) for column, values in told if any(value is not None for value in values)]
     rows = [list(row) for row in zip(*(values for _, values in kept), strict=True)]
-    return Table(title, [column for column, _ in kept], rows, notes)
+    return Table(title, [column for column, _ in kept], rows, notes, is_upright=True)
 
 
 def _tokens(arm: JSON) -> float | None:
@@ -89,13 +89,14 @@ def _s(arm: JSON, name: str) -> str:
 
 
 def in_time_chart(arms: Sequence[JSON]) -> Chart | None:
-    if all(arm.get("slo_attainment") is None for arm in arms):
+    told = {arm["arm"]: arm["slo_attainment"] for arm in arms if arm.get("slo_attainment") is not None}
+    if not told:
         return None
     return Chart(
         "In time",
         "bar",
-        [Series("in time", [arm["slo_attainment"] for arm in arms])],
-        "; ".join(f"{arm['arm']}: {arm['slo_attainment']:.1%}" for arm in arms if arm["slo_attainment"] is not None),
+        [Series("in time", [told.get(arm["arm"]) for arm in arms])],
+        "; ".join(f"{name}: {percent(share)}" for name, share in told.items()),
         "arm",
         "share of programs",
         labels=[arm["arm"] for arm in arms],

@@ -41,11 +41,15 @@
     if (form === "yes-no") return value ? "yes" : "no";
     if (typeof value !== "number") return String(value);
     if (form === "count") return whole.format(value);
+    if (form === "share") return value.toFixed(3);
     if (form === "percent") return `${(100 * value).toFixed(1)} %`;
     if (form === "points") return `${value < 0 ? "−" : "+"}${(100 * Math.abs(value)).toFixed(1)} points`;
     if (form === "seconds") return value >= 100 ? `${whole.format(value)} s` : `${precise.format(value)} s`;
     return Math.abs(value) < 1 ? precise.format(value) : some.format(value);
   }
+
+  /** The same for the marks of an axis. */
+  const tick = (value, form) => (form === "percent" ? `${precise.format(100 * value)} %` : written(value, form));
 
   const isNumber = (form) => form !== "text" && form !== "yes-no";
 
@@ -88,7 +92,20 @@
     return region;
   }
 
-  const table = (part, number) => section(part, number, tableOf(part.columns, part.rows, part.title));
+  const table = (part, number) => section(part, number, (part.is_upright ? uprightTable : tableOf)(part.columns, part.rows, part.title));
+
+  /** A table whose columns stand below each other: few things with much to say of each. */
+  function uprightTable(columns, rows, label) {
+    const [first, ...others] = columns;
+    const names = rows.map((row) => heading({ name: written(row[0], first.form), form: "number" }));
+    const body = others.map((column, at) => {
+      const name = element("th", "", column.name);
+      name.scope = "row";
+      return element("tr", "", name, ...rows.map((row) => cell(row[at + 1], column.form === "text" ? "number" : column.form)));
+    });
+    const head = element("tr", "", heading(first), ...names);
+    return scrolling(element("table", "", element("thead", "", head), element("tbody", "", ...body)), label);
+  }
 
   // ---- charts ----------------------------------------------------------------------------------------------------
 
@@ -130,10 +147,10 @@
       grid: { color: colours.line },
       ...(extra.rest || {}),
     });
-    const onY = { ticks: { callback: (value) => written(value, part.y_form) }, rest: { beginAtZero: part.kind === "bar", stacked: part.is_stacked, ...unitRange(part) } };
+    const onY = { ticks: { callback: (value) => tick(value, part.y_form) }, rest: { beginAtZero: part.kind === "bar", stacked: part.is_stacked, ...unitRange(part) } };
     const onX = part.kind === "bar"
       ? { ticks: {}, rest: { stacked: part.is_stacked } }
-      : { ticks: { callback: (value) => written(value, part.x_form) }, rest: { type: "linear", beginAtZero: true, ...(part.has_diagonal ? { min: 0, max: 1 } : {}) } };
+      : { ticks: { callback: (value) => tick(value, part.x_form) }, rest: { type: "linear", beginAtZero: true, ...(part.has_diagonal ? { min: 0, max: 1 } : {}) } };
     return {
       type: part.kind,
       data: { labels: part.labels, datasets: [...part.series.map((each, at) => datasetOf(part, each, at, colours)), ...diagonal(part, colours)] },
@@ -143,17 +160,18 @@
         animation: false,
         scales: { x: axis(part.x_label, part.x_form, onX), y: axis(part.y_label, part.y_form, onY) },
         plugins: {
-          legend: { display: part.series.length > 1 || part.has_diagonal, position: "bottom", labels: { color: colours.text, usePointStyle: true } },
+          legend: { display: part.series.length > 1 || part.is_stacked || part.has_diagonal, position: "bottom", labels: { color: colours.text, usePointStyle: true } },
           tooltip: { callbacks: { label: (item) => tooltip(part, item) } },
         },
       },
     };
   }
 
-  /** Shares near one are drawn up to one. */
+  /** Shares end at one: bars of them are drawn up to it, lines where they are. */
   function unitRange(part) {
     if (part.has_diagonal) return { min: 0, max: 1 };
-    return part.y_form === "percent" && part.kind === "line" ? { suggestedMin: 0, max: 1 } : {};
+    if (part.y_form !== "percent") return {};
+    return part.kind === "bar" ? { suggestedMax: 1 } : { max: 1 };
   }
 
   function tooltip(part, item) {
@@ -174,8 +192,8 @@
       showLine: series.has_line,
       borderDash: series.is_reference ? [6, 4] : [],
       borderWidth: 2,
-      pointStyle: POINTS[at % POINTS.length],
-      pointRadius: series.has_line ? 3 : 7,
+      pointStyle: series.is_reference ? "line" : POINTS[at % POINTS.length],
+      pointRadius: series.is_reference ? 0 : series.has_line ? 3 : 7,
       order: series.is_reference ? 1 : 0,
     };
   }
