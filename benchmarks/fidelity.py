@@ -333,7 +333,7 @@ def result_of(
     given: argparse.Namespace, profiled: Profiled, recording: Recording, saturated: JSON, rows: Sequence[JSON]
 ) -> JSON:
     deviations = [abs(row["ratio"][name] - 1) for row in rows for name in MEASURES]
-    return {
+    result: JSON = {
         "command": " ".join(["python -m benchmarks.fidelity", *sys.argv[1:]]),
         "machine": {
             "processor": processor(),
@@ -351,6 +351,26 @@ def result_of(
         "profile": profiled.to_json(),
         "recording": recording.to_json(),
     }
+    return result | {"lines": lines_of(result)}
+
+
+def lines_of(result: JSON) -> list[str]:
+    """What docs/results.md shows."""
+    machine, versions, setting = result["machine"], result["versions"], result["setting"]
+    fit, layer_s = result["profile"]["evidence"], result["recording"]["layer_s"]
+    where = f"{machine['cores_used']} of {machine['cores']} cores of {machine['processor']}"
+    return [
+        f"vLLM {versions['vllm']} on {where}, shared with our layer and the generator of load; {setting['programs']} "
+        f"programs of at most {setting['max_samples']} samples at each load, {setting['capacity']} requests at once, seed "
+        f"{setting['seed']} (`{result['command']}`).",
+        "",
+        *table(result["rows"]).splitlines(),
+        "",
+        f"A ratio is simulated over real. The profile's error is {fit['mean_error']:.1%} on average over "
+        f"{fit['measured']} flows, {fit['largest_error']:.1%} at most; our layer takes {1e3 * layer_s:.2f} ms of the "
+        f"processor for a request. The largest deviation in the table is {result['largest_deviation']:.1%}; the target "
+        f"was {result['target']:.0%}.",
+    ]
 
 
 def save(result: JSON, path: Path) -> None:
