@@ -361,8 +361,8 @@ def lines_of(result: JSON) -> list[str]:
     where = f"{machine['cores_used']} of {machine['cores']} cores of {machine['processor']}"
     return [
         f"vLLM {versions['vllm']} on {where}, shared with our layer and the generator of load; {setting['programs']} "
-        f"programs of at most {setting['max_samples']} samples at each load, {setting['capacity']} requests at once, seed "
-        f"{setting['seed']} (`{result['command']}`).",
+        f"programs of at most {setting['max_samples']} samples at each load, {setting['capacity']} requests at once, "
+        f"seed {setting['seed']} (`{result['command']}`).",
         "",
         *table(result["rows"]).splitlines(),
         "",
