@@ -25,7 +25,7 @@ from scripts.site_check import problems_of
 from scripts.site_pages import AWAITED, NAV, Nav, paths, without
 
 ROOT = Path(__file__).resolve().parent.parent
-FENCE = re.compile(r"^( *)(```+)(\w+) fragment\b", re.MULTILINE)
+FENCE = re.compile(r"^( *)(```+)(\w+) (?:fragment|like=\S+)$", re.MULTILINE)
 CODE = re.compile(r"^( *)(```+).*?^\1\2 *$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 WHOLE_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)#\s]+)[^)]*\)")
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
@@ -120,7 +120,7 @@ def resolved(page: str, target: str) -> str:
 
 
 def for_the_site(text: str, page: str) -> str:
-    """``text`` as Zensical reads it: folders named by their README.md, fragments of code without that word."""
+    """``text`` as Zensical reads it: folders named by their README.md, blocks without the words for their tests."""
 
     def whole(match: re.Match[str]) -> str:
         is_folder = (ROOT / page).parent.joinpath(unquote(match[1])).is_dir()

@@ -5,6 +5,7 @@ Building it takes Zensical, in an environment of its own: ``make docs``, which C
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,21 @@ def test_every_page_is_in_the_menu_and_every_link_leads_to_a_file(tmp_path: Path
     site.stage(nav, tmp_path / "source")
     for page in paths(nav):
         assert (tmp_path / "source" / page).is_file()
+
+
+def test_anchors_are_those_that_code_hosts_make_too() -> None:
+    for page in paths(site.pages()):
+        text = site.CODE.sub("", (site.ROOT / page).read_text())
+        for target, anchor in re.findall(r"\]\((?!\w+:)([^)#\s]*)#([^)\s]+)\)", text):
+            aimed = site.resolved(page, target) if target else page
+            assert anchor in slugs(aimed), f"{page} links to {target}#{anchor}"
+
+
+def slugs(page: str) -> set[str]:
+    """The anchors that a code host gives the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", (site.ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_python_reference_is_as_the_code_has_it() -> None:
