@@ -85,7 +85,7 @@ def stage(nav: Nav, folder: Path) -> None:
         shutil.rmtree(folder)
     listed = set(paths(nav))
     for page in listed:
-        text = without_awaited((ROOT / page).read_text(), page)
+        text = without_lacking((ROOT / page).read_text(), page)
         for target in links(text):
             path = resolved(page, target)
             if path not in listed:
@@ -93,12 +93,15 @@ def stage(nav: Nav, folder: Path) -> None:
         write(folder / page, for_the_site(text, page))
 
 
-def without_awaited(text: str, page: str) -> str:
-    """``text`` with plain words in place of links to pages that are awaited and not there yet."""
+def without_lacking(text: str, page: str) -> str:
+    """``text`` with plain words in place of links to what the site does not have: pages that are awaited and not there
+    yet, and folders of files, which a code host shows."""
 
     def words(match: re.Match[str]) -> str:
         path = normpath(f"{page}/../{match[2]}")
-        return match[1] if path in AWAITED and not (ROOT / path).is_file() else match[0]
+        is_awaited = path in AWAITED and not (ROOT / path).is_file()
+        is_folder = (ROOT / path).is_dir() and not (ROOT / path / "README.md").is_file()
+        return match[1] if is_awaited or is_folder else match[0]
 
     return WHOLE_LINK.sub(words, text)
 

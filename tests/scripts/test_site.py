@@ -56,6 +56,12 @@ def test_folders_are_named_by_their_first_page_and_fragments_lose_the_word() -> 
     assert site.for_the_site(text, "README.md") == expected
 
 
+def test_what_the_site_lacks_is_named_without_a_link() -> None:
+    assert (
+        site.without_lacking("[stored](../benchmarks/results), [faq](faq.md)", "docs/api.md") == "stored, [faq](faq.md)"
+    )
+
+
 def test_a_section_without_pages_is_left_out() -> None:
     assert without([{"A": "a.md"}, {"B": [{"C": "c.md"}]}], frozenset({"c.md"})) == [{"A": "a.md"}]
 
