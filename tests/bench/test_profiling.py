@@ -10,6 +10,7 @@ import pytest
 
 from dynasor.bench.flows import Plan
 from dynasor.bench.profiling import Profiled, profile_engine
+from dynasor.errors import EngineFailed
 from dynasor.simulation import (
     CostModel,
     EngineProfile,
@@ -65,6 +66,22 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     path.write_bytes(orjson.dumps(found.to_json()))
     assert load_engine_profile(str(path)) == found.profile
     assert orjson.loads(path.read_bytes())["evidence"]["measured"] == 8
+
+
+class Breaks(EveryToken):
+    def reply(self, request: Request) -> Reply:
+        if request.id == "profile-20":
+            raise EngineFailed("it broke")
+        return EveryToken.reply(self, request)
+
+
+def test_an_engine_that_fails_is_named_as_what_failed() -> None:
+    async def main() -> None:
+        async with SimulatedEngine(TRUE, Breaks()) as engine:
+            await profile_engine(engine, "simulated", Plan.up_to(4, 1.0, 1))
+
+    with pytest.raises(EngineFailed, match="it broke"):
+        run_virtually(main())
 
 
 def test_the_plan_goes_up_to_the_capacity() -> None:

@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 
 from dynasor.engines.protocol import Engine
-from dynasor.errors import InputError
+from dynasor.errors import InputError, first_cause
 from dynasor.simulation.fit import Measured
 from dynasor.vocabulary import JSON, Message, Request, Sampling
 
@@ -117,13 +117,17 @@ class Caller:
         return max(1.0, (counts[1] - counts[0]) / 8)
 
     async def measure(self, kind: Kind, seconds: float) -> Flow:
-        """One flow, for ``seconds`` or until two requests of each caller have ended, whichever is later."""
+        """One flow, for ``seconds`` or until two requests of each caller have ended, whichever is later. Raises the
+        first EngineError of a request."""
         window = Window(kind, seconds)
-        async with asyncio.TaskGroup() as group:
-            calls = [group.create_task(self._call(window, kind)) for _ in range(kind.running)]
-            await window.is_over.wait()
-            for call in calls:
-                call.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                calls = [group.create_task(self._call(window, kind)) for _ in range(kind.running)]
+                await window.is_over.wait()
+                for call in calls:
+                    call.cancel()
+        except ExceptionGroup as errors:
+            raise first_cause(errors) from errors
         return window.flow()
 
     async def _call(self, window: Window, kind: Kind) -> None:
