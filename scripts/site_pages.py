@@ -43,6 +43,7 @@ NAV: Nav = [
     {
         "Serving": [
             {"Serving": "docs/serving.md"},
+            {"Check an engine": "docs/doctor.md"},
             {"Scheduling policies": "docs/policies.md"},
             {"Dashboard": "docs/dashboard.md"},
         ]

@@ -80,7 +80,7 @@ def test_one_result_alone_is_still_a_batch(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ('{"arms": {"fixed": {}}}', "is the summary of a batch; name its result file"),
-        ('{\n"weights": 1}', "is no result of `dynasor batch` or `dynasor simulate --json`"),
+        ('{\n"weights": 1}', "is no result of `dynasor batch`, `simulate --json` or `bench --json`"),
         ('{"arms": [{}]}', "this is no result of `dynasor simulate --json`"),
         ("plain text\n", "this is not a result line"),
     ],
@@ -94,5 +94,5 @@ def test_what_cannot_be_reported_is_named(tmp_path: Path, content: str, message:
 
 def test_a_simulation_beside_another_is_refused(tmp_path: Path) -> None:
     paths = [written(tmp_path / name, simulated("gang fixed")) for name in ("a.json", "b.json")]
-    with pytest.raises(InputError, match="the report of a simulation is of one file"):
+    with pytest.raises(InputError, match="only results of `dynasor batch` stand side by side"):
         open_report(paths)

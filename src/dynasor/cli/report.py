@@ -21,7 +21,7 @@ def report(
         typer.Argument(
             metavar="RESULT...",
             help="Result files of `dynasor batch`, side by side (a baseline beside one is found), or what `dynasor "
-            "simulate --json` printed.",
+            "simulate --json` or `dynasor bench --json` printed.",
         ),
     ],
     output: Annotated[

@@ -31,7 +31,7 @@ from dynasor.events import Listener
 from dynasor.parameters import parameters_of, read_parameters, split_settings
 from dynasor.programs import PROGRAMS, load_program, make_program
 from dynasor.rewards import Reward, entered
-from dynasor.runtime import Runtime
+from dynasor.runtime import DriftWatch, Runtime
 from dynasor.scheduling import POLICIES
 from dynasor.serving import KeyRing, Limits, Offer, Service, load_keys
 from dynasor.serving.default_program import default_program
@@ -132,15 +132,20 @@ class Undertaking:
             replicas = await open_replicas(stack, self.run, self.engines)
             await warn_of_ignored_priorities(replicas, self.engines)
             reader = await stack.enter_async_context(AnswerReader(self.run.answers))
+            watch = self.run.make_watch(next(iter(replicas.values())).info.model)
             offer = await make_offer(self.run, replicas, reward, self.default_deadline_s)
             tracer = stack.enter_context(open_traces()) if self.traces else None
-            service = self._open_service(replicas, reader, offer, tracer)
+            service = self._open_service(replicas, reader, watch, offer, tracer)
             await serve_until_asked(service, listening, lambda url: self._announce(url, offer, replicas))
 
     def _open_service(
-        self, replicas: Mapping[str, Engine], reader: AnswerReader, offer: Offer, tracer: Listener | None
+        self,
+        replicas: Mapping[str, Engine],
+        reader: AnswerReader,
+        watch: DriftWatch | None,
+        offer: Offer,
+        tracer: Listener | None,
     ) -> Service:
-        info = next(iter(replicas.values())).info
         make_runtime = partial(
             Runtime,
             replicas,
@@ -148,14 +153,14 @@ class Undertaking:
             concurrency=self.run.capacity,
             policy=self.policy,
             weights=self.keys.weights if self.keys else None,
-            watch=self.run.make_watch(info.model),
+            watch=watch,
         )
         return Service(
             lambda listener: make_runtime(listener=listener),
             offer,
             limits=self.limits,
             keys=self.keys,
-            max_model_len=info.max_model_len,
+            max_model_len=next(iter(replicas.values())).info.max_model_len,
             listener=tracer,
             log_prompts=self.log_prompts,
         )

@@ -11,13 +11,15 @@ from dynasor.batch import check_questions
 from dynasor.errors import InputError
 from dynasor.reports.arms import read_arms
 from dynasor.reports.batch import NO_TEXTS, Texts, batch_report
+from dynasor.reports.bench import bench_report
 from dynasor.reports.page import Report
 from dynasor.reports.simulation import simulation_report
 from dynasor.vocabulary import JSON
 
 
 def open_report(paths: Sequence[Path], questions: Path | None = None) -> Report:
-    """The report of result files of ``dynasor batch``, side by side, or of one result of ``dynasor simulate --json``.
+    """The report of result files of ``dynasor batch``, side by side, or of one result of ``dynasor simulate --json`` or
+    ``dynasor bench --json``.
 
     ``questions`` is the file that was answered, where its texts shall be in the report.
 
@@ -27,8 +29,12 @@ def open_report(paths: Sequence[Path], questions: Path | None = None) -> Report:
     if not results:
         return batch_report(read_arms(paths), texts_of(questions))
     if len(paths) > 1:
-        raise InputError(f"{paths[0]} and {len(paths) - 1} more: the report of a simulation is of one file")
-    return simulation_report(results[0])
+        raise InputError(f"{paths[0]} and {len(paths) - 1} more: only results of `dynasor batch` stand side by side")
+    return bench_report(results[0]) if is_bench(results[0]) else simulation_report(results[0])
+
+
+def is_bench(result: JSON) -> bool:
+    return isinstance(result.get("workloads"), dict)
 
 
 def read_result(path: Path) -> JSON | None:
@@ -42,20 +48,20 @@ def read_result(path: Path) -> JSON | None:
         value = orjson.loads(path.read_bytes())
     except orjson.JSONDecodeError:
         return None
-    if isinstance(value, dict) and isinstance(value.get("arms"), list):
+    if isinstance(value, dict) and (isinstance(value.get("arms"), list) or is_bench(value)):
         return value
     if isinstance(value, dict) and isinstance(value.get("arms"), dict):
         raise InputError(f"{path} is the summary of a batch; name its result file, which has the questions in it")
-    raise InputError(f"{path} is no result of `dynasor batch` or `dynasor simulate --json`")
+    raise InputError(f"{path} is no result of `dynasor batch`, `simulate --json` or `bench --json`")
 
 
 def is_object(line: bytes) -> bool:
-    """Whether the line is a JSON object by itself, and no result of a simulation in one line."""
+    """Whether the line is a JSON object by itself, and no result of a simulation or a benchmark in one line."""
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
         return False
-    return isinstance(value, dict) and "arms" not in value
+    return isinstance(value, dict) and not value.keys() & {"arms", "workloads"}
 
 
 def texts_of(questions: Path | None) -> Texts:
