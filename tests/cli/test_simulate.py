@@ -75,7 +75,7 @@ def test_a_workload_of_streams_and_an_event_log(tmp_path: Path) -> None:
         (("--policy", "lifo"), "there is no policy 'lifo'; choose fcfs, gang"),
         (("--engine-profile", "abacus"), "there is no engine profile 'abacus'; choose a100-80gb-llama-3.1-8b"),
         (("-q", "riddles"), "there are no questions 'riddles'; choose aqua"),
-        (("-p", "tarot"), "the program 'tarot' cannot be simulated; choose self-consistency, chain-of-thought"),
+        (("-p", "tarot"), "there is no program 'tarot'; choose self-consistency, chain-of-thought"),
         (("--manner", "score_auc=2"), "score_auc is 2.0; a number from 0.5"),
         (("--deadline",), "has deadlines and no slo_s"),
         (("--arrivals", "nowhere.jsonl"), "nowhere.jsonl: there is no such file of arrivals"),

@@ -157,7 +157,7 @@ def test_a_real_clock_and_a_virtual_one_see_the_same_decisions() -> None:
 
 
 def test_what_cannot_be_simulated_is_refused() -> None:
-    with pytest.raises(InputError, match="the program 'tarot' cannot be simulated"):
+    with pytest.raises(InputError, match="there is no program 'tarot'"):
         Stream("main", Poisson(1.0), POPULATION, program="tarot")
     with pytest.raises(InputError, match="the reward 'likelihood' cannot be simulated"):
         Stream("main", Poisson(1.0), POPULATION, program="mcts", reward="likelihood")

@@ -109,7 +109,7 @@ def stream(program: str, **changes: object) -> Stream:
     return Stream(program=program, **(given | changes))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", [*PROGRAMS, "examples.first_to_three:FirstToThree"])
 @pytest.mark.parametrize("allocator", ["fixed", "agreement"])
 def test_every_program_runs_and_all_its_tokens_are_counted(program: str, allocator: str) -> None:
     ended = 0

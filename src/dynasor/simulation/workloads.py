@@ -16,7 +16,7 @@ import orjson
 
 from dynasor.errors import InputError
 from dynasor.parameters import parameters_of
-from dynasor.programs import PROGRAMS, Program, load_program, make_program
+from dynasor.programs import Program, load_program, make_program
 from dynasor.rewards import Judge, YesNo, open_reward
 from dynasor.runtime import Options
 from dynasor.simulation.answers import Questions, SimulatedQuestion
@@ -30,7 +30,6 @@ Times = Callable[[random.Random], Iterator[float]]
 JUDGES = ("judge", "yes-no")
 """Rewards that a simulated engine can say: those that ask the engine itself."""
 REWARD = "reward"
-WHOLE_SAMPLES = frozenset({"self-consistency", "single", "best-of-n", "weighted-majority"})
 CHAINS = frozenset({"chain-of-thought", "self-consistency-chains"})
 
 
@@ -127,7 +126,7 @@ class Stream:
         name: what it is called in reports; a tenant's name, where tenants share.
         times: when they come.
         questions: what they work on.
-        program: its name, one of ``PROGRAMS``.
+        program: its name; or one of the user's own as ``module:attribute``, which gets samples for what it asks.
         settings: its parameters, as text.
         reward: what scores its solutions, one of ``JUDGES``; None: ``judge``, for programs that need one.
         manner: how steps, scores and chains are modelled.
@@ -150,8 +149,6 @@ class Stream:
     has_deadline: bool = False
 
     def __post_init__(self) -> None:
-        if self.program not in PROGRAMS:
-            raise InputError(f"the program {self.program!r} cannot be simulated; choose {', '.join(PROGRAMS)}")
         if self.reward is not None and self.reward.partition(":")[0] not in JUDGES:
             raise InputError(f"the reward {self.reward!r} cannot be simulated; choose {' or '.join(JUDGES)}")
         self.make_program()
@@ -189,7 +186,7 @@ class Stream:
     def modelled(self) -> str:
         """What of the completions is recorded, and what is modelled, in words."""
         manner, parts = self.manner, [f"lengths {self.questions.lengths}"]
-        if self.program not in WHOLE_SAMPLES | CHAINS:
+        if self.style().step_end is not None:
             parts.append(f"steps of {manner.step_tokens:g} tokens modelled")
         if self.is_scored and self.questions.has_rewards:
             parts.append("scores of whole solutions recorded, of others modelled")
