@@ -51,7 +51,8 @@ class Replica:
     @property
     def room(self) -> int:
         """Requests that could start now; 0 where more run than its capacity is by now."""
-        return max(0, self.capacity - self.num_taken)
+        room = self.capacity - self.num_running - self.num_held
+        return room if room > 0 else 0  # asked for more often than anything else, so without a call
 
     @property
     def num_taken(self) -> int:
