@@ -43,6 +43,9 @@ class Serving:
                 return line
         raise AssertionError(f"it never said {words!r}, but:\n{''.join(self.said)}")
 
+    def wait_until_it_serves(self) -> None:
+        self.url = self.wait_for("dynasor serves").split(" at ")[1].strip().removesuffix("/v1")
+
     def ask(self, path: str, body: object = None, key: str | None = None) -> tuple[int, Any]:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -61,7 +64,8 @@ class Serving:
 
 
 @contextmanager
-def started(*arguments: str | Path) -> Iterator[Serving]:
+def launched(*arguments: str | Path) -> Iterator[Serving]:
+    """It may not listen yet."""
     process = subprocess.Popen(
         [*COMMAND, "serve", "--port", "0", *map(str, arguments)],
         stdout=subprocess.DEVNULL,
@@ -70,13 +74,18 @@ def started(*arguments: str | Path) -> Iterator[Serving]:
         env=NO_TERMINAL,
         preexec_fn=hear_interrupts,
     )
-    serving = Serving(process)
     try:
-        serving.url = serving.wait_for("dynasor serves").split(" at ")[1].strip().removesuffix("/v1")
-        yield serving
+        yield Serving(process)
     finally:
         process.kill()
         process.communicate()
+
+
+@contextmanager
+def started(*arguments: str | Path) -> Iterator[Serving]:
+    with launched(*arguments) as serving:
+        serving.wait_until_it_serves()
+        yield serving
 
 
 def chat(**dynasor: object) -> dict[str, Any]:
@@ -196,6 +205,16 @@ def test_an_open_door_is_pointed_out() -> None:
     with started("--host", "0.0.0.0", "--program", "pass-through") as serving:
         assert any("WARNING: 0.0.0.0 can be reached from other machines" in line for line in serving.said)
         assert serving.ask("/health")[0] == 200
+
+
+async def test_an_engine_that_is_still_starting_is_waited_for() -> None:
+    async with ScriptedServer() as late:
+        port, url = late.port, late.url
+        await late.stop_listening()
+        with launched("-e", url, "--wait-s", "60") as serving:
+            await asyncio.to_thread(serving.wait_for, "waiting up to 60 s for it: cannot connect")
+            await late.listen(port)
+            await asyncio.to_thread(serving.wait_until_it_serves)
 
 
 async def test_a_replica_that_is_busy_is_left_for_another_at_once() -> None:

@@ -26,7 +26,7 @@ from dynasor.cli.spreading import with_options
 from dynasor.engines import warn_if_priorities_are_ignored
 from dynasor.engines.opening import EMBEDDED, is_local
 from dynasor.engines.protocol import Engine
-from dynasor.errors import InputError
+from dynasor.errors import EngineUnreachable, InputError
 from dynasor.events import Listener
 from dynasor.parameters import parameters_of, read_parameters, split_settings
 from dynasor.programs import PROGRAMS, load_program, make_program
@@ -39,6 +39,8 @@ from dynasor.serving.requests import PASS_THROUGH
 from dynasor.serving.server import Listening, serve_until_asked
 
 POLICY = "sjf"
+LOOK_AGAIN_S = 1.0
+"""How often it is looked whether an engine that is waited for is there."""
 LIMITS = ", ".join(str(each) for each in parameters_of(Limits).values())
 
 EnginesOption = Annotated[
@@ -72,6 +74,9 @@ def serve(
         float | None, typer.Option(help="Seconds after which a program answers with the best it has.")
     ] = None,
     client_limit: ClientLimitOption = None,
+    wait_s: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for engines that cannot be reached yet, as while they start.")
+    ] = 0.0,
     grace_s: Annotated[float, typer.Option(min=0, help="Seconds that programs may still take at shutdown.")] = 30.0,
     cors_origin: Annotated[
         list[str] | None, typer.Option(help="Origin whose pages may ask from a browser; once for each. [default: none]")
@@ -103,6 +108,7 @@ def serve(
         log_prompts=log_prompts,
         traces=traces,
         console=console,
+        wait_s=wait_s,
         as_json=as_json,
     )
     warn_of_open_door(console, host, undertaking.keys)
@@ -122,6 +128,7 @@ class Undertaking:
     log_prompts: bool
     traces: bool
     console: Console
+    wait_s: float
     as_json: bool
 
     async def serve(self, listening: Listening) -> None:
@@ -129,7 +136,7 @@ class Undertaking:
         reward = self.run.open_reward()
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(entered(reward))
-            replicas = await open_replicas(stack, self.run, self.engines)
+            replicas = await self._open_replicas(stack)
             await warn_of_ignored_priorities(replicas, self.engines)
             reader = await stack.enter_async_context(AnswerReader(self.run.answers))
             watch = self.run.make_watch(next(iter(replicas.values())).info.model)
@@ -137,6 +144,40 @@ class Undertaking:
             tracer = stack.enter_context(open_traces()) if self.traces else None
             service = self._open_service(replicas, reader, watch, offer, tracer)
             await serve_until_asked(service, listening, lambda url: self._announce(url, offer, replicas))
+
+    async def _open_replicas(self, stack: AsyncExitStack) -> Mapping[str, Engine]:
+        """All engines, entered, by the names that metrics and pages give them, once all can be reached. InputError if
+        they serve several models."""
+        due = asyncio.get_running_loop().time() + self.wait_s
+        named = zip(replica_names(self.engines), self.engines, strict=True)
+        replicas = {name: await self._open(stack, spec, due) for name, spec in named}
+        models = {name: replica.info.model for name, replica in replicas.items()}
+        if len(set(models.values())) > 1:
+            described = ", ".join(f"{name} serves {model!r}" for name, model in models.items())
+            raise InputError(f"the engines serve different models: {described}; replicas of one were expected")
+        return replicas
+
+    async def _open(self, stack: AsyncExitStack, spec: str, due: float) -> Engine:
+        """One engine, entered. EngineUnreachable if it is not there when it is ``due``."""
+        is_news = True
+        while True:
+            engine = open_chosen_engine(
+                spec,
+                model=None if is_local(spec) else self.run.model,
+                api_key=self.run.api_key,
+                slots=self.run.slots,
+                has_peers=len(self.engines) > 1,
+            )
+            try:
+                return await stack.enter_async_context(engine)
+            except EngineUnreachable as error:
+                if asyncio.get_running_loop().time() >= due:
+                    raise
+                if is_news:
+                    waited_for = f"waiting up to {self.wait_s:g} s for it: {escape(str(error))}"
+                    self.console.print(waited_for, soft_wrap=True)
+                is_news = False
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     def _open_service(
         self,
@@ -191,25 +232,6 @@ def check_choices(engines: Sequence[str], policy: str) -> None:
 def make_limits(texts: Sequence[str]) -> Limits:
     given = read_parameters(Limits, split_settings(texts, "--client-limit"), "--client-limit")
     return Limits(**given)  # type: ignore[arg-type]  # read by its annotations
-
-
-async def open_replicas(stack: AsyncExitStack, run: RunOptions, engines: Sequence[str]) -> Mapping[str, Engine]:
-    """All engines, entered, by the names that metrics and pages give them. InputError if they serve several models."""
-    replicas: dict[str, Engine] = {}
-    for name, spec in zip(replica_names(engines), engines, strict=True):
-        opened = open_chosen_engine(
-            spec,
-            model=None if is_local(spec) else run.model,
-            api_key=run.api_key,
-            slots=run.slots,
-            has_peers=len(engines) > 1,
-        )
-        replicas[name] = await stack.enter_async_context(opened)
-    models = {name: replica.info.model for name, replica in replicas.items()}
-    if len(set(models.values())) > 1:
-        described = ", ".join(f"{name} serves {model!r}" for name, model in models.items())
-        raise InputError(f"the engines serve different models: {described}; replicas of one were expected")
-    return replicas
 
 
 async def warn_of_ignored_priorities(replicas: Mapping[str, Engine], engines: Sequence[str]) -> None:
