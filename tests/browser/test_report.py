@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from dynasor.reports import batch_report, render
 from dynasor.reports.arms import Arm
+from tests.cli.running import dynasor
+from tests.cli.test_batch import write_questions
 from tests.reports.results import arm, record
 from tests.reports.test_page import HOSTILE
 
@@ -63,21 +65,35 @@ def opened(page: Page, path: Path, shown: list[Arm]) -> Page:
     return page
 
 
+@pytest.fixture(scope="session")
+def real_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a batch on the embedded engine, with its baseline: what the docs show."""
+    folder = tmp_path_factory.mktemp("batch")
+    questions = write_questions(folder / "questions.jsonl", 24, range(1, 8))
+    report = folder / "report.html"
+    arguments = ("-o", folder / "answers.jsonl", "-n", "8", "--compare", "fixed", "--report", report)
+    done = dynasor("batch", questions, *arguments, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return report
+
+
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("device", "width"), [("desktop", 1280), ("phone", 390)])
 def test_every_part_is_drawn_and_nothing_is_wider_than_the_screen(
-    file_page: Page, tmp_path: Path, screenshots: Path, scheme: str, device: str, width: int
+    file_page: Page, real_report: Path, screenshots: Path, scheme: str, device: str, width: int
 ) -> None:
     file_page.set_viewport_size({"width": width, "height": 900})
     file_page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    page = opened(file_page, tmp_path / "report.html", arms())
+    page = file_page
+    page.goto(real_report.as_uri())
     expect(page.locator("section")).to_have_count(9)
     expect(page.locator("canvas")).to_have_count(4)
     for canvas in page.locator("canvas").all():
         expect(canvas).to_have_attribute("aria-label", re.compile(r"\w+.*\. .*\d"))
         assert colours_in(canvas) > 3, "an empty chart"
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    page.screenshot(path=screenshots / f"report-{scheme}-{device}.png", full_page=device == "desktop")
+    page.screenshot(path=screenshots / f"report-{scheme}-{device}.png")
 
 
 def colours_in(canvas: Locator) -> int:

@@ -89,8 +89,16 @@ def test_an_unknown_verb_or_option_is_bad_input() -> None:
     assert dynasor("solve", "1+1", "--engin", "x").returncode == ExitCode.BAD_INPUT
 
 
-@pytest.mark.parametrize(("words", "expected"), [("dynasor ba", "batch"), ("dynasor solve --eng", "--engine")])
-def test_the_shell_completes_verbs_and_options(words: str, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("dynasor ba", "batch"),
+        ("dynasor solve --eng", "--engine"),
+        ("dynasor solve --program best", "best-of-n"),
+        ("dynasor simulate --policy ga", "gang"),
+    ],
+)
+def test_the_shell_completes_verbs_options_and_values(words: str, expected: str) -> None:
     asked = {"_DYNASOR_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     done = subprocess.run(
         [sys.executable, "-c", "import sys; sys.argv[0] = 'dynasor'; from dynasor.cli import main; main()"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,13 @@ LOCAL_TEMPERATURE = 1.0
 AUTO = "auto"
 LARGEST_SEED = 2**63 - 1
 
+
+def completing(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """What a shell offers for a value that is one of ``names``, or begins like one."""
+    known = list(names)
+    return lambda incomplete: [name for name in known if name.startswith(incomplete)]
+
+
 EngineOption = Annotated[
     str,
     typer.Option(
@@ -39,6 +47,7 @@ ProgramOption = Annotated[
         "--program",
         "-p",
         help=f"Reasoning program: {', '.join(PROGRAMS)}, or yours as module:Class. [default: {PROGRAM}]",
+        autocompletion=completing(PROGRAMS),
     ),
 ]
 RewardOption = Annotated[
@@ -59,6 +68,7 @@ AllocatorOption = Annotated[
         "-a",
         help=f"When to stop sampling: {', '.join(ALLOCATORS)}; options inline, as in agreement:max_change=0.05. "
         f"[default: {ALLOCATOR}]",
+        autocompletion=completing(ALLOCATORS),
     ),
 ]
 MaxSamplesOption = Annotated[int, typer.Option("--max-samples", "-n", min=1, help="Most samples per question.")]
@@ -69,7 +79,11 @@ RunMaxSamplesOption = Annotated[
     ),
 ]
 PresetOption = Annotated[
-    str | None, typer.Option(help=f"Program and allocator with the paper's hyper-parameters: {', '.join(PRESETS)}.")
+    str | None,
+    typer.Option(
+        help=f"Program and allocator with the paper's hyper-parameters: {', '.join(PRESETS)}.",
+        autocompletion=completing(PRESETS),
+    ),
 ]
 ProfileOption = Annotated[
     Path | None, typer.Option(help="When to stop, as `dynasor calibrate` learned it for this model.")

@@ -20,6 +20,7 @@ from rich.markup import escape
 
 from dynasor.answers import AnswerReader
 from dynasor.cli.config import ConfigOption
+from dynasor.cli.options import completing
 from dynasor.cli.output import open_console, print_json
 from dynasor.cli.run_options import RunOptions, open_chosen_engine
 from dynasor.cli.spreading import with_options
@@ -69,7 +70,10 @@ def serve(
     api_key_file: Annotated[
         Path | None, typer.Option(help="Keys of clients, one a line: key, name:key or name:key:weight.")
     ] = None,
-    policy: Annotated[str, typer.Option(help=f"Whose request runs next: {', '.join(POLICIES)}.")] = POLICY,
+    policy: Annotated[
+        str,
+        typer.Option(help=f"Whose request runs next: {', '.join(POLICIES)}.", autocompletion=completing(POLICIES)),
+    ] = POLICY,
     default_deadline_s: Annotated[
         float | None, typer.Option(help="Seconds after which a program answers with the best it has.")
     ] = None,

@@ -125,7 +125,11 @@ class SiteOptions:
     """What serves it."""
 
     engine_profile: Annotated[
-        str, typer.Option(help=f"What an iteration takes: {', '.join(shipped_profiles())}, or a file.")
+        str,
+        typer.Option(
+            help=f"What an iteration takes: {', '.join(shipped_profiles())}, or a file.",
+            autocompletion=options.completing(shipped_profiles()),
+        ),
     ] = PROFILE
     replicas: Annotated[int, typer.Option(min=1, help="Copies of the engine.")] = 1
     concurrency: options.ConcurrencyOption = "64"
@@ -145,12 +149,18 @@ class ArmOptions:
 
     policy: Annotated[
         list[str] | None,
-        typer.Option(help=f"Once for each to compare: {', '.join(POLICIES)}. [default: fcfs, gang and sjf]"),
+        typer.Option(
+            help=f"Once for each to compare: {', '.join(POLICIES)}. [default: fcfs, gang and sjf]",
+            autocompletion=options.completing(POLICIES),
+        ),
     ] = None
     allocator: Annotated[
         list[str] | None,
         typer.Option(
-            "--allocator", "-a", help=f"Once for each to compare: {', '.join(ALLOCATORS)}. [default: agreement]"
+            "--allocator",
+            "-a",
+            help=f"Once for each to compare: {', '.join(ALLOCATORS)}. [default: agreement]",
+            autocompletion=options.completing(ALLOCATORS),
         ),
     ] = None
 
