@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dynasor import AnswerReader, Options, Question, Runtime
+from dynasor.events import Event, Listener, TreeGrown, ignore
 from dynasor.programs import Program, Session
 from dynasor.rewards import Solution
 from dynasor.runtime import Recovery
 from dynasor.scheduling import Allocator
-from dynasor.vocabulary import Answer, FinishReason, Request, Sampling
+from dynasor.vocabulary import Answer, FinishReason, Request, Sampling, TreeNode
 from tests.in_process_engine import InProcessEngine, Reply, Script
 
 QUESTION = Question.of_text("How many?", "q")
@@ -73,16 +74,38 @@ async def solve(
     *,
     cap: int = 4,
     max_tokens: int | None = None,
+    listener: Listener = ignore,
 ) -> tuple[Answer, InProcessEngine]:
     """Run ``program``; afterwards nothing is left in scheduler or engine, and both agree on what was produced."""
     async with InProcessEngine(script) as engine, AnswerReader() as reader:
-        runtime = Runtime(engine, reader, recovery=Recovery(max_tries=1))
+        runtime = Runtime(engine, reader, recovery=Recovery(max_tries=1), listener=listener)
         options = Options(max_samples=cap, sampling=Sampling(temperature=0.7, max_tokens=max_tokens))
         answer = await runtime.run(QUESTION, program, allocator, options)
         assert not runtime.dispatcher.scheduler.waiting
         assert not runtime.dispatcher.scheduler.running
         assert answer.usage.produced == engine.produced
         return answer, engine
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Keeps the tree as those who watch see it, and looks that a step comes after its parent."""
+
+    nodes: dict[int, TreeNode] = field(default_factory=dict)
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, TreeGrown):
+            for node in event.nodes:
+                assert node.parent == 0 or node.parent in self.nodes
+                self.nodes[node.node] = node
+
+    def path(self, node: TreeNode) -> str:
+        return (self.path(self.nodes[node.parent]) if node.parent else "") + node.text
+
+    @property
+    def paths(self) -> dict[str, float | None]:
+        """What the search thinks of each path."""
+        return {self.path(node): node.reward for node in self.nodes.values()}
 
 
 def paths_asked(engine: InProcessEngine) -> list[str]:
