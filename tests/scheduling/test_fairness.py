@@ -111,3 +111,16 @@ def test_inside_a_tenant_the_policy_orders() -> None:
         scheduler.produced(order[-1], round(FIRST_REQUEST_TOKENS))
         scheduler.remove(order[-1], 1.0)
     assert order == ["b", "d", "a", "c"], "tenants by turns, each its shortest first"
+
+
+def test_the_reason_of_a_place_says_what_its_key_had() -> None:
+    backlog = Backlog({"gold": 2.0}, {"gold": 100, "base": 100})
+    backlog.run(50, "gold", "base")
+    order = backlog.scheduler.waiting_order(0.0)
+    had = {each.tenant: float(each.reason.split()[3]) for each in order}
+    assert (
+        order[0].reason
+        == f"its key had {had[order[0].tenant]:.0f} tokens for its weight; it came as number "
+        + (order[0].program_id.partition("-")[2])
+    )
+    assert had[order[0].tenant] == min(had.values())

@@ -167,7 +167,7 @@ def test_the_order_of_those_that_wait_and_its_reasons() -> None:
     submit(scheduler, "a1", "b1", "b2", "c1", "d1")
     scheduler.pause("c")
     assert [(each.program_id, each.num_waiting, each.reason) for each in scheduler.waiting_order(0.0)] == [
-        ("d", 1, "0 tokens expected, came after 0 tokens served"),
+        ("d", 1, "priority -1; 0 tokens expected, came after 0 tokens served"),
         ("b", 2, "400 tokens expected, came after 0 tokens served"),
         ("a", 1, "500 tokens expected, came after 0 tokens served"),
         ("c", 1, "it looks at what came back before it takes more"),

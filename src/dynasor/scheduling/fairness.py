@@ -129,6 +129,11 @@ class PriorityClass:
         if tenant is not None:
             tenant.tag += tokens / tenant.weight
 
+    def served_to(self, line: Line) -> float | None:
+        """The tag of its tenant, by which tenants are ordered; None where fairness is off."""
+        tenant = self._tenants.get(self._name(line))
+        return None if self.weights is None or tenant is None else tenant.tag
+
     def in_order(self, now: float) -> list[tuple[str, bool]]:
         """Ids of all programs and whether each is urgent: tenants by who got least, in each the policy's order."""
         return [each for name in self._order.in_order() for each in self._tenants[name].programs.in_order(now)]

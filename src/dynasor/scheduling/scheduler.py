@@ -10,7 +10,7 @@ start, whatever waits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dynasor.errors import InputError
@@ -264,12 +264,22 @@ class Scheduler:
         return ranked + [self._waiting_program(line, False) for line in held]
 
     def _waiting_program(self, line: Line, is_urgent: bool) -> WaitingProgram:
-        if line.next() is None:
-            reason = "it looks at what came back before it takes more"
-        else:
-            reason = ("close to its deadline; " if is_urgent else "") + self.policy.reason(line)
         entry = line.entry
+        reason = "it looks at what came back before it takes more"
+        if line.next() is not None:
+            reason = "; ".join(self._reasons(line, is_urgent))
         return WaitingProgram(entry.program_id, entry.priority, entry.tenant, line.num_waiting, reason)
+
+    def _reasons(self, line: Line, is_urgent: bool) -> Iterator[str]:
+        """What decides on a program's place, what comes first first."""
+        if line.entry.priority:
+            yield f"priority {line.entry.priority}"
+        served = self._classes[line.entry.priority].served_to(line)
+        if served is not None:
+            yield f"its key had {served:.0f} tokens for its weight"
+        if is_urgent:
+            yield "close to its deadline"
+        yield self.policy.reason(line)
 
     def _first(self, now: float) -> Line | None:
         """The program whose turn it is."""
