@@ -46,7 +46,7 @@ def create_app(service: Service, *, cors_origins: Sequence[str] = ()) -> web.App
     routes.add_get("/health/live", live)
     routes.add_get("/metrics", metrics)
     routes.add_get("/openapi.json", openapi)
-    routes.add_get("/v1/dashboard/events", watch)
+    routes.add_get("/v1/dashboard/events", watch, allow_head=False)
     add_pages(routes)
     if cors_origins:
         routes.add_route("OPTIONS", "/{path:.*}", cross_origin.preflight)

@@ -124,6 +124,7 @@ class CrossOrigin:
     async def on_prepare(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID, "")
         response.headers["Server"] = "dynasor"
+        response.headers["X-Content-Type-Options"] = "nosniff"
         origin = request.headers.get("Origin")
         if origin is not None and self.allowed(origin):
             response.headers["Access-Control-Allow-Origin"] = origin

@@ -15,7 +15,7 @@ from aiohttp import web
 from dynasor.serving.dashboard.deltas import delta
 from dynasor.serving.edge import SERVICE, TENANT
 from dynasor.serving.event_stream import KEEP_ALIVE, ClientStream
-from dynasor.serving.program_log import Record, scoped_id
+from dynasor.serving.program_log import scoped_id
 from dynasor.serving.service import Service
 from dynasor.vocabulary import JSON
 
@@ -37,14 +37,15 @@ def state_of(service: Service, tenant: str, program_id: str | None) -> Callable[
     if program_id is None:
         return lambda: service.views.live(tenant)
     record = service.find(tenant, program_id)
-    made: tuple[Record, int] | None = None
+    num_changes = -1
     state: JSON = {}
 
     def program() -> JSON:
-        nonlocal record, made, state
-        record = service.log.find(scoped_id(tenant, program_id)) or record
-        if made != (record, record.num_changes) or made[0] is not record:
-            made, state = (record, record.num_changes), service.views.program(record)
+        """Made anew where the program has changed, or another has taken its name."""
+        nonlocal record, num_changes, state
+        found = service.log.find(scoped_id(tenant, program_id)) or record
+        if found is not record or found.num_changes != num_changes:
+            record, num_changes, state = found, found.num_changes, service.views.program(found)
         return state
 
     return program
