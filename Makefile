@@ -8,9 +8,14 @@ VLLM := .venv-vllm
 PEERS := .venv-peers
 DOCS := .venv-docs
 LOAD_TOOL := .venv-load-tool
+TYPESCRIPT := 7.0.2
+CHROMIUM_IS_THERE := { test -n "$$DYNASOR_CHROMIUM" || command -v chromium || command -v chromium-browser; } >/dev/null
+INSTALL_CHROMIUM := { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing Chromium ..." && \
+  apt-get update -qq && apt-get install -qq -y chromium >/dev/null; }
+NO_CHROMIUM := this needs Chromium: install it (Debian: apt-get install chromium), or name its path in DYNASOR_CHROMIUM
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check format docs reference test-vllm test-peers demo-vllm model card clean
+.PHONY: help setup demo test check format docs reference test-vllm test-peers test-browser check-pages demo-vllm model card clean
 
 help:
 	@echo "make demo       set up, then run the main job on the embedded model (summary in build/demo)"
@@ -21,6 +26,8 @@ help:
 	@echo "make reference  write docs/cli.md and docs/python.md from the code again"
 	@echo "make test-vllm  install vLLM for CPU into an environment of its own, run the engine tests on it"
 	@echo "make test-peers install aiperf, a public load tool, into an environment of its own, run it against the server"
+	@echo "make test-browser  the dashboard in Chromium, on the embedded model (SCREENSHOTS=1: docs/screenshots anew)"
+	@echo "make check-pages   types of the dashboard's JavaScript, where npm is"
 	@echo "make demo-vllm  the main job on real vLLM, its token counter held against ours"
 	@echo "make model      train the embedded model from nothing (see training/README.md for the time)"
 	@echo "make card       measure the shipped model again"
@@ -98,6 +105,18 @@ test-vllm: setup $(VLLM)/.installed
 test-peers: setup $(LOAD_TOOL)/.installed
 	@echo "running aiperf against the server ..."
 	@DYNASOR_AIPERF=$(abspath $(LOAD_TOOL)/bin/aiperf) $(BIN)/pytest -m peers tests/peers --timeout 300
+
+test-browser: setup
+	@$(CHROMIUM_IS_THERE) || $(INSTALL_CHROMIUM) || { echo "$(NO_CHROMIUM)"; exit 1; }
+	@echo "running the dashboard's tests in Chromium ..."
+	@$(BIN)/pytest -m browser tests/browser $(if $(SCREENSHOTS),--screenshots)
+
+check-pages:
+	@if command -v npm >/dev/null; then \
+	  npm install --silent --no-audit --no-fund --no-save --prefix build/typescript typescript@$(TYPESCRIPT) && \
+	  build/typescript/node_modules/.bin/tsc -p src/dynasor/serving/dashboard/jsconfig.json && \
+	  echo "the dashboard's JavaScript is sound"; \
+	else echo "npm is not there: the types of the dashboard's JavaScript are not checked"; fi
 
 demo-vllm: setup $(VLLM)/.installed
 	@DYNASOR_VLLM_PYTHON=$(abspath $(VLLM)/bin/python) $(BIN)/python -m benchmarks.batch_on_vllm --output build/demo-vllm

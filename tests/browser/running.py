@@ -2,55 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
+import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pytest
-
+from benchmarks.processes import free_port
+from dynasor.serving import KeyRing
 from tests.cli.running import start
+from tests.in_process_engine import InProcessEngine, Script
+from tests.serving.running import serving
 
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-HARD = "A shop has 47 boxes of 56 pens and sells 395 of them. How many pens are left?"
+HARD = "A market has 93 bags of 6808 coins. How many coins are there?"
 EASY = "A shop has 7 boxes of 12 pens. How many pens are there?"
-
-
-def chromium() -> str:
-    """Its path: DYNASOR_CHROMIUM, or wherever it is installed."""
-    path = os.environ.get("DYNASOR_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.fail("there is no Chromium; install the package chromium, or name its path in DYNASOR_CHROMIUM")
-    return path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+ENDLESS = {"max_samples": 256, "allocator": "fixed"}
+"""Of a program that is still at work when its page is open, however fast the machine."""
+KINDS = {
+    "samples": {"program": "self-consistency", "max_samples": 6},
+    "tree": {"program": "rebase", "max_samples": 6, "allocator": "fixed"},
+    "rollouts": {"program": "mcts", "max_samples": 5, "allocator": "fixed"},
+    "chain": {"program": "chain-of-thought", "set": {"probe_interval": 12}},
+}
+"""Programs of each kind that has a page of its own look, by the names that the tests give them."""
 
 
 class EmbeddedServer:
-    """``dynasor serve`` on two copies of the embedded model, at one port, that can be killed and started again."""
+    """``dynasor serve`` on copies of the embedded model, at one port, which can be killed and started again."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, num_replicas: int = 2) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._arguments = arguments
+        self._num_replicas = num_replicas
         self._process: subprocess.Popen[bytes] | None = None
         self._clients = ThreadPoolExecutor(32)
 
@@ -65,13 +57,14 @@ class EmbeddedServer:
         self._clients.shutdown()
 
     def start(self) -> None:
-        engines = ("--engine", "embedded", "--engine", "embedded", "--concurrency", "4")
-        options = ("--port", str(self.port), "--reward", "likelihood", "--grace-s", "0", "--log-level", "error")
-        self._process = start("serve", *engines, *options, *self._arguments)
+        engines = ("--engine", "embedded") * self._num_replicas
+        options = ("--port", str(self.port), "--concurrency", "4", "--reward", "likelihood")
+        self._process = start("serve", *engines, *options, "--grace-s", "0", "--log-level", "error")
         end = time.monotonic() + 60
         while not self._is_ready():
             assert self._process.poll() is None and time.monotonic() < end, "the server did not start"
             time.sleep(0.1)
+        put_back_children(self._process.pid)
 
     def kill(self) -> None:
         process, self._process = self._process, None
@@ -99,15 +92,51 @@ class EmbeddedServer:
         body = {
             "messages": [{"role": "user", "content": question}],
             "temperature": temperature,
-            "max_tokens": wants.pop("max_tokens", 300),
-            "dynasor": wants,
+            "max_tokens": wants.pop("max_tokens", 160),
+            "dynasor": {"program": "self-consistency", **wants},
         }
         request = urllib.request.Request(
             f"{self.url}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=150) as response:
             return json.load(response)
 
     def ask_later(self, question: str, **wants: Any) -> Future[Any]:
         """The same, in the background."""
         return self._clients.submit(self.ask, question, **wants)
+
+
+def put_back_children(process_id: int) -> None:
+    """Engines take all of the processor that they get; let the server and the browser go before."""
+    for child in Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split():
+        for thread in Path(f"/proc/{child}/task").iterdir():
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), 15)
+
+
+@contextmanager
+def scripted(script: Script, *, keys: KeyRing | None = None) -> Iterator[str]:
+    """The URL of a server in a thread of its own, with an engine that answers from a script."""
+    url: Future[str] = Future()
+    stop = threading.Event()
+
+    async def work() -> None:
+        async with serving(InProcessEngine(script), keys=keys) as served:
+            url.set_result(served.url)
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(work()))
+    thread.start()
+    try:
+        yield url.result(30)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def post(url: str, question: str, program_id: str, key: str | None = None) -> Any:
+    """Ask a scripted server."""
+    body = {"messages": [{"role": "user", "content": question}], "dynasor": {"program_id": program_id}}
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    request = urllib.request.Request(f"{url}/v1/chat/completions", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)

@@ -82,10 +82,11 @@ export class Figure {
         scales: {
           x: {
             type: numeric ? "linear" : "category",
+            beginAtZero: true,
             stacked,
             ticks: { color: colour("muted"), maxRotation: 0, autoSkipPadding: 16 },
             grid: { color: colour("line"), display: numeric },
-            title: { display: !!this.options.xTitle, text: this.options.xTitle, color: colour("muted") },
+            title: { display: !!this.options.xTitle, text: this.xTitle, color: colour("muted") },
           },
           y: {
             beginAtZero: true,
@@ -112,8 +113,8 @@ export class Figure {
       backgroundColor: shade,
       borderWidth: this.options.type === "bar" ? 0 : 2,
       clip: this.options.numeric ? 10 : 0,
-      pointRadius: this.options.numeric ? 3 : 0,
-      pointBackgroundColor: shade,
+      pointRadius: this.options.numeric ? (/** @type {any} */ point) => (this.isEnd(point) ? 7 : 3) : 0,
+      pointBackgroundColor: (/** @type {any} */ point) => (this.isEnd(point) ? colour("bad") : shade),
       categoryPercentage: 0.95,
       barPercentage: 0.95,
     };
@@ -144,14 +145,22 @@ export class Figure {
    * @param {string | null} reason
    */
   markEnd(reason) {
-    const dataset = this.chart.data.datasets[0];
-    const isLast = (/** @type {{dataIndex: number}} */ point) => reason !== null && point.dataIndex === dataset.data.length - 1;
-    dataset.pointRadius = (/** @type {any} */ point) => (isLast(point) ? 7 : 3);
-    dataset.pointBackgroundColor = (/** @type {any} */ point) => colour(isLast(point) ? "bad" : "series-1");
     if (this.reason === reason) return;
     this.reason = reason;
     this.shown = "";
-    this.chart.options.scales.x.title.text = reason === null ? "tokens" : `tokens; stopped at the large point: ${reason}`;
+    this.chart.options.scales.x.title.text = this.xTitle;
+  }
+
+  get xTitle() {
+    return this.reason === null ? this.options.xTitle : `${this.options.xTitle}; stopped at the large point: ${this.reason}`;
+  }
+
+  /**
+   * Whether something stopped at this point of the chart.
+   * @param {{dataIndex: number, dataset: {data: any[]}}} point
+   */
+  isEnd(point) {
+    return this.reason !== null && point.dataIndex === point.dataset.data.length - 1;
   }
 
   fillTable() {

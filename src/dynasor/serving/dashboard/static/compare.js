@@ -6,7 +6,8 @@ import { armsOf, sideBySide } from "./results.js";
 
 const LARGEST_FILE = 64 * 1024 * 1024;
 const TOKEN_KINDS = ["main", "probe", "score", "cancelled"];
-const NUMBER = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 });
+const NUMBER = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+const SHARE = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 
 /** @typedef {import("./results.js").Arm} Arm */
 /** @typedef {{name: string, left: number | null, right: number | null}} Row */
@@ -25,7 +26,7 @@ function difference(row) {
   if (row.left === null || row.right === null) return "–";
   if (row.left === row.right) return "equal";
   const share = row.left ? (100 * (row.right - row.left)) / Math.abs(row.left) : null;
-  return share === null ? number(row.right - row.left) : `${share > 0 ? "+" : "−"}${NUMBER.format(Math.abs(share))} %`;
+  return share === null ? number(row.right - row.left) : `${share > 0 ? "+" : "−"}${SHARE.format(Math.abs(share))} %`;
 }
 
 const measures = new Table(
@@ -35,7 +36,7 @@ const measures = new Table(
     { title: "Measure", text: (/** @type {Row} */ row) => row.name },
     { title: "First", text: (row) => number(row.left), className: "number" },
     { title: "Second", text: (row) => number(row.right), className: "number" },
-    { title: "Second against first", text: difference, className: "number" },
+    { title: "Change", text: difference, className: "number" },
   ],
   (row) => row.name,
   "Nothing was measured.",
@@ -69,7 +70,8 @@ function show() {
   measures.update(rows);
   setText(byId("about"), `First: ${one.name}. Second: ${other.name}.`);
   const times = picked(rows, ["latency_s.", ""], ["mean", "p50", "p90", "p99", "seconds"]);
-  const tokens = picked(rows, ["tokens.", "tokens_per_question.", "kinds.", ""], [...TOKEN_KINDS, "tokens_per_program", "tokens"]);
+  const tokens = picked(rows, ["tokens.", "tokens_per_question.", "kinds.", ""], [...TOKEN_KINDS, "tokens_per_program", "tokens"])
+    .filter(([, one, other]) => one || other);
   latency.show(times, summary(times));
   usage.show(tokens, summary(tokens));
   byId("latency-chart").hidden = times.length === 0;

@@ -33,7 +33,7 @@ const clusters = new Table(
     { title: "Samples", text: (each) => count(each.branches.length), className: "number" },
     { title: "Tokens", text: (each) => count(sum(each.branches, "tokens")), className: "number" },
     { title: "Best reward", text: (each) => certainty(best(each.branches)), className: "number optional" },
-    { title: "Which samples", text: (each) => each.numbers.map((number) => `#${number}`).join(" "), className: "words" },
+    { title: "Which samples", text: (each) => each.numbers.map((number) => `#${number}`).join(" "), className: "words optional" },
   ],
   (each) => String(each.answer),
   "No sample has finished yet.",
