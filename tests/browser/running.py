@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +25,9 @@ from tests.serving.running import serving
 
 HARD = "A market has 93 bags of 6808 coins. How many coins are there?"
 EASY = "A shop has 7 boxes of 12 pens. How many pens are there?"
-ENDLESS = {"max_samples": 256, "allocator": "fixed"}
+ENDLESS: Mapping[str, Any] = {"max_samples": 256, "allocator": "fixed"}
 """Of a program that is still at work when its page is open, however fast the machine."""
-KINDS = {
+KINDS: Mapping[str, Mapping[str, Any]] = {
     "samples": {"program": "self-consistency", "max_samples": 6},
     "tree": {"program": "rebase", "max_samples": 6, "allocator": "fixed"},
     "rollouts": {"program": "mcts", "max_samples": 5, "allocator": "fixed"},

@@ -30,7 +30,7 @@ def test_programs_appear_and_the_chart_moves(page: Page, server: EmbeddedServer)
     opened(page, server.url)
     before = drawn(page)
     asked = server.ask_later(EASY, program_id="appears", max_samples=3)
-    expect(page.get_by_role("link", name="appears")).to_be_visible()
+    expect(page.get_by_role("link", name="appears").first).to_be_visible()
     finished = page.locator("#finished tr", has_text="appears")
     expect(finished).to_contain_text("84")
     expect(finished).to_contain_text(asked.result(30)["dynasor"]["stop_reason"])
@@ -101,7 +101,7 @@ def test_the_keyboard_is_enough(page: Page, server: EmbeddedServer) -> None:
     """From the top of the live page to a program, and to the button that stops it."""
     asked = server.ask_later(HARD, program_id="long", **ENDLESS)
     opened(page, server.url)
-    page.get_by_role("link", name="long", exact=True).wait_for()
+    page.locator("#at-work").get_by_role("link", name="long", exact=True).wait_for()
     assert tabbed_to(page, "To the content") == 1, "first of all, the way past the navigation"
     page.keyboard.press("Enter")
     tabbed_to(page, "long")
@@ -127,7 +127,7 @@ def tabbed_to(page: Page, name: str) -> int:
 def test_what_a_screen_reader_finds(page: Page, scene: EmbeddedServer, path: str) -> None:
     opened(page, scene.url + path)
     for landmark in ("banner", "navigation", "main"):
-        expect(page.get_by_role(landmark)).to_have_count(1)  # type: ignore[arg-type]
+        expect(page.get_by_role(landmark)).to_have_count(1)
     for picture in page.locator("canvas:visible, svg:visible").all():
         assert picture.get_attribute("role") == "img"
         assert len(picture.get_attribute("aria-label") or "") > 10

@@ -46,7 +46,7 @@ def test_a_chain_shows_its_probes(page: Page, scene: EmbeddedServer) -> None:
 def test_a_program_is_stopped(page: Page, server: EmbeddedServer) -> None:
     asked = server.ask_later(HARD, program_id="stops", **ENDLESS)
     opened(page, server.url)
-    page.get_by_role("link", name="stops").click()
+    page.locator("#at-work").get_by_role("link", name="stops").click()
     page.get_by_role("button", name="Stop this program").click()
     expect(page.locator("#said")).to_contain_text("Stopped.")
     expect(page.locator("#facts")).to_contain_text("stopped: stopped")

@@ -5,8 +5,8 @@
 const MOST_ARMS = 200;
 
 /**
- * The arms in a result: every list of objects that name their `arm` or `policy`, and every object under `arms` or
- * `policies`, with the numbers in them under their paths.
+ * The arms in a result: every list of objects that name their `arm`, `policy`, `rule` or `allocator`, and every object
+ * under `arms` or `policies`, with the numbers in them under their paths.
  * @param {any} result
  * @returns {Arm[]}
  */
@@ -46,9 +46,9 @@ function isObject(value) {
 
 /** @param {any} entry */
 function nameOf(entry) {
-  const name = entry.arm ?? entry.policy ?? entry.allocator ?? null;
+  const name = entry.arm ?? entry.policy ?? entry.rule ?? entry.allocator ?? null;
   if (name === null) return null;
-  const further = ["trace", "load", "waiting_requests", "engine"].filter((each) => typeof entry[each] !== "object" && entry[each] !== undefined);
+  const further = ["trace", "cap", "load", "rate", "waiting_requests", "engine"].filter((each) => typeof entry[each] !== "object" && entry[each] !== undefined);
   return [name, ...further.map((each) => `${each} ${entry[each]}`)].join(", ");
 }
 
