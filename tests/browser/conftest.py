@@ -19,12 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def screenshots(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures go: into the docs where that is asked for."""
-    is_asked = request.config.getoption("--screenshots", default=False)
-    folder = SCREENSHOTS if is_asked else tmp_path_factory.mktemp("screenshots")
-    folder.mkdir(exist_ok=True)
-    return folder
+def screenshots(request: pytest.FixtureRequest) -> Path:
+    """Where pictures go, where they are asked for."""
+    if not request.config.getoption("--screenshots", default=False):
+        pytest.skip("no --screenshots")
+    SCREENSHOTS.mkdir(exist_ok=True)
+    return SCREENSHOTS
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ LONG = [f"long-{number}" for number in range(1, 9)]
 
 
 @pytest.fixture(scope="module")
-def busy(scene: EmbeddedServer) -> Iterator[EmbeddedServer]:
+def busy(screenshots: Path, scene: EmbeddedServer) -> Iterator[EmbeddedServer]:
     """The server with some history, and with more to do than it has places for."""
     questions = [json.loads(line)["question"] for line in question_lines(Split.TEST)][::60]
     for asked in [scene.ask_later(question, max_samples=4, max_tokens=100) for question in questions]:
@@ -64,7 +64,7 @@ def picture(page: Page, folder: Path, name: str, width: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["samples", "tree", "rollouts", "chain"])
-def test_a_program_of_each_kind(look: Page, width: str, scene: EmbeddedServer, screenshots: Path, name: str) -> None:
+def test_a_program_of_each_kind(screenshots: Path, look: Page, width: str, scene: EmbeddedServer, name: str) -> None:
     look.goto(f"{scene.url}/program?id={name}")
     look.wait_for_selector("#status[data-status=connected]")
     look.wait_for_selector("#clusters td", state="attached")
@@ -72,7 +72,7 @@ def test_a_program_of_each_kind(look: Page, width: str, scene: EmbeddedServer, s
 
 
 def test_two_policies_compared(
-    look: Page, width: str, scene: EmbeddedServer, screenshots: Path, simulated: Path
+    screenshots: Path, look: Page, width: str, scene: EmbeddedServer, simulated: Path
 ) -> None:
     look.goto(f"{scene.url}/compare")
     look.set_input_files("#file", simulated)
@@ -80,7 +80,7 @@ def test_two_policies_compared(
     picture(look, screenshots, "compare", width)
 
 
-def test_live(look: Page, width: str, busy: EmbeddedServer, screenshots: Path) -> None:
+def test_live(screenshots: Path, look: Page, width: str, busy: EmbeddedServer) -> None:
     look.goto(busy.url)
     expect(look.locator("#queue tbody tr").first).to_be_visible()
     picture(look, screenshots, "live", width)
