@@ -47,6 +47,7 @@ SETTINGS = {
         ],
         "features": ["navigation.footer", "navigation.top", "content.code.copy", "search.highlight", "toc.follow"],
     },
+    "extra_css": ["site.css"],
     "extra": {"generator": False},
     "plugins": ["search", "offline"],
     "markdown_extensions": [
@@ -91,6 +92,7 @@ def stage(nav: Nav, folder: Path) -> None:
             if path not in listed:
                 copy(path, folder)
         write(folder / page, for_the_site(text, page))
+    shutil.copyfile(Path(__file__).with_name("site.css"), folder / "site.css")
 
 
 def without_lacking(text: str, page: str) -> str:
