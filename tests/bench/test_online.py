@@ -14,7 +14,7 @@ from dynasor.models.question_sets import Split, question_lines
 from tests.cli.running import lines_of
 
 SMALL = (
-    *("-p", "self-consistency", "--cap", "self-consistency=3", "--arm", "engine", "--arm", "dynasor"),
+    *("-p", "self-consistency", "--cap", "self-consistency=2", "--arm", "engine", "--arm", "dynasor"),
     *("--window-s", "0.5", "--repetitions", "1", "--trials", "2", "--alone", "1", "--max-tokens", "40"),
     *("--concurrency", "8", "--json"),
 )
