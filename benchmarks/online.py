@@ -63,8 +63,7 @@ def main() -> None:
             *(part for name in given.programs for part in ("-p", name)),
             *(part for path in profiles.values() for part in ("--profile", str(path))),
             *("--window-s", str(given.window_s), "--repetitions", str(given.repetitions)),
-            *("--trials", str(given.trials), "--deadline-factor", str(given.deadline_factor)),
-            *("--alone", str(given.alone)),
+            *("--trials", str(given.trials), "--alone", str(given.alone)),
             *(() if given.concurrency is None else ("--concurrency", str(given.concurrency))),
             *(() if given.budget_s is None else ("--budget-s", f"{given.budget_s - spent_s:.0f}")),
         ]
@@ -129,7 +128,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--alone", type=int, default=10)
     parser.add_argument("--concurrency", type=int, help="requests at once; measured where it is not given")
-    parser.add_argument("--deadline-factor", type=float, default=3.0)
     parser.add_argument("--stream-interval", type=int, default=1, help="vLLM's: tokens between two messages to us")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget-s", type=float, help="seconds for all of it; then it ends in good order")

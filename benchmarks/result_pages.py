@@ -68,8 +68,7 @@ def online(result: JSON) -> Iterator[str]:
         f"The engine ({result['engine']['kind']}, model {result['engine']['model']}), the load and our layer share "
         f"these cores. {sustained['concurrency']} requests at once in the arms that limit them. Programs come for "
         f"{settings['window_s']:g} s in each cell; {len(settings['questions'])} questions, by {settings['trials']} "
-        f"trial runs {difficulties}; the base deadline is {settings['deadline_factor']:g} times what a program takes "
-        f"alone at its cap. Our process took {result['peak_memory_mib']:.0f} MiB at its peak."
+        f"trial runs {difficulties}. Our process took {result['peak_memory_mib']:.0f} MiB at its peak."
     )
     if not result["is_complete"]:
         yield ""
@@ -78,7 +77,7 @@ def online(result: JSON) -> Iterator[str]:
     yield from headline(result["workloads"])
     for name, found in result["workloads"].items():
         yield ""
-        yield from online_workload(name, found)
+        yield from online_workload(name, found, result["alone_s"][name])
     yield ""
     yield f"`{result['command']}`"
 
@@ -93,11 +92,15 @@ def headline(workloads: Mapping[str, JSON]) -> Iterator[str]:
         yield f"| {name} | {' | '.join(cells)} |"
 
 
-def online_workload(name: str, found: JSON) -> Iterator[str]:
+def online_workload(name: str, found: JSON, alone_s: float) -> Iterator[str]:
     yield f"### {name}"
     yield ""
     repetitions = f"{found['repetitions']} repetition" + ("s" if found["repetitions"] != 1 else "")
-    yield f"Base deadline {found['base_deadline_s']:.2f} s, {repetitions}."
+    base_s = found["base_deadline_s"]
+    yield (
+        f"Alone on the engine a program takes {alone_s:.2f} s at its cap; the base deadline is {base_s / alone_s:.3g} "
+        f"times that, {base_s:.2f} s. {repetitions}."
+    )
     yield ""
     heads = (
         "arm",

@@ -19,10 +19,11 @@ def test_online_results_are_a_section_with_their_ratios(tmp_path: Path) -> None:
         "command": "dynasor bench online",
         "is_complete": False,
         "engine": {"kind": "vllm", "model": "tiny"},
-        "settings": {"window_s": 40.0, "trials": 20, "deadline_factor": 3.0, "questions": ["easy", "hard"]},
+        "settings": {"window_s": 40.0, "trials": 20, "questions": ["easy", "hard"]},
         "sustained": {"concurrency": 64},
         "difficulties": {"1": 1, "3": 1},
         "peak_memory_mib": 90.0,
+        "alone_s": {"votes": 0.5, "trees": 0.5},
         "workloads": workloads,
     }
     (tmp_path / "online.json").write_bytes(orjson.dumps(result))

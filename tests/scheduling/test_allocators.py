@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from dynasor.certainty import certaindex_of_votes
 from dynasor.errors import InputError
-from dynasor.scheduling import Agreement, Allocator, Fixed, Threshold
+from dynasor.scheduling import Agreement, Allocator, Fixed, Threshold, as_served
+from dynasor.scheduling.allocators import SERVED_AHEAD
 from dynasor.vocabulary import Allocation, Certaindex, Spending, StopReason, VoteCounts
 
 CERTAIN = Allocation.stop(StopReason.CERTAIN)
@@ -17,6 +18,20 @@ CAP = Allocation.stop(StopReason.CAP)
 
 def votes(*groups: int, cap: int = 16, unanswered: int = 0) -> Certaindex:
     return certaindex_of_votes(VoteCounts(groups, unanswered), cap)
+
+
+def test_agreement_may_go_ahead_of_what_could_settle_an_open_question() -> None:
+    plain, ahead = Agreement(0.02), Agreement(0.02, ahead=2.0)
+    first = plain.decide(Spending(0, 0, 16), None)
+    assert ahead.decide(Spending(0, 0, 16), None) == first, "the first wave is the same"
+    spending, split = Spending(6, 0, 16), votes(3, 3)
+    assert ahead.decide(spending, split).units == min(10, 2 * plain.decide(spending, split).units)
+    assert ahead.decide(Spending(6, 10, 16), split) == Allocation.wait(), "never beyond the cap"
+    assert ahead.decide(Spending(8, 4, 16), votes(8)) == CERTAIN, "what stops it is the same"
+    assert as_served(plain) == Agreement(0.02, ahead=SERVED_AHEAD)
+    assert as_served(Fixed()) == Fixed()
+    with pytest.raises(InputError, match=r"ahead is 0\.5; a number of at least 1 was expected"):
+        Agreement(ahead=0.5)
 
 
 def test_fixed_grants_everything_at_once() -> None:
@@ -106,7 +121,7 @@ def progress(draw: st.DrawFn) -> tuple[Spending, Certaindex]:
     return Spending(counts.total, running, cap), certaindex_of_votes(counts, cap)
 
 
-@given(progress(), st.sampled_from([Fixed(), Threshold(), Threshold(detect_at=16), Agreement(), Agreement(0.2)]))
+@given(progress(), st.sampled_from([Fixed(), Threshold(), Threshold(detect_at=16), Agreement(), Agreement(0.2), Agreement(ahead=2.0)]))
 def test_never_past_the_cap_and_never_stuck(state: tuple[Spending, Certaindex], rule: Allocator) -> None:
     spending, certaindex = state
     allocation = rule.decide(spending, certaindex)

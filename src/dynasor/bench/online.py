@@ -43,7 +43,7 @@ WARM_SHARE = 0.25
 """Of that time, before it."""
 LOAD = 0.7
 """Of what the engine sustains, where the search for the baseline's knee begins."""
-WINDOW_DEADLINES = 3.0
+WINDOW_DEADLINES = 2.0
 """A window is so many base deadlines at least: within a shorter one a rate that cannot be borne does no harm yet."""
 MEBIBYTE = 1024.0 * 1024.0
 
@@ -57,7 +57,8 @@ class Plan:
         window_s: programs come for so long in every cell, or for ``WINDOW_DEADLINES`` where that is longer.
         repetitions: of every knee.
         trials: samples of each question, by which its difficulty is told.
-        deadline_factor: the base deadline is so many times what a program takes alone, with the fixed cap.
+        deadline_factor: the base deadline is so many times what a program takes alone, with the fixed cap; None: as
+            each workload says.
         alone: programs that are run one after the other for that, of each workload.
         concurrency: requests at once on the engine, for the arms that limit them; None: what it does best.
         budget_s: no cell is begun that would end later than this; None: until all is measured.
@@ -70,7 +71,7 @@ class Plan:
     window_s: float = 40.0
     repetitions: int = 3
     trials: int = 20
-    deadline_factor: float = 3.0
+    deadline_factor: float | None = None
     alone: int = 10
     concurrency: int | None = None
     seed: int = 0
@@ -85,9 +86,9 @@ class Plan:
                 raise InputError(f"there is no arm {name!r}; choose {', '.join(ARMS)}")
         if ENGINE not in self.arms:
             raise InputError(f"the arm {ENGINE} is the baseline and has to be among the arms")
-        for name in ("window_s", "deadline_factor"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name} is {getattr(self, name)}; a number above 0 was expected")
+        for name, value in (("window_s", self.window_s), ("deadline_factor", self.deadline_factor)):
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(f"{name} is {value}; a number above 0 was expected")
 
     def settings(self) -> JSON:
         """What results depend on, but for the engine."""
@@ -263,7 +264,8 @@ class OnlineBenchmark:
         return max(self._plan.window_s, WINDOW_DEADLINES * await self._base_s(name))
 
     async def _base_s(self, name: str) -> float:
-        return self._plan.deadline_factor * statistics.fmean((await self._alone(name))["latency_s"])
+        factor = self._plan.deadline_factor or self._plan.workloads[name].deadline_factor
+        return factor * statistics.fmean((await self._alone(name))["latency_s"])
 
     async def _alone(self, name: str) -> JSON:
         """Seconds and tokens of programs that have the engine to themselves, with the fixed cap."""
@@ -322,6 +324,7 @@ class OnlineBenchmark:
             "engine": {"kind": info.kind, "model": info.model},
             "settings": self._plan.settings() | {"repetitions": self._plan.repetitions},
             "sustained": self._raw.first("sustained"),
+            "alone_s": {line["workload"]: statistics.fmean(line["latency_s"]) for line in self._raw.of_kind("alone")},
             "difficulties": {str(level): levels.count(level) for level in sorted(set(levels))},
             "peak_memory_mib": max(each["peak_memory_mib"] for each in sessions),
             "workloads": report(cells, judge, baseline=ENGINE, subject=OURS),

@@ -13,7 +13,7 @@ from dynasor.profile import Profile
 from dynasor.programs import Program, make_program
 from dynasor.rewards import Reward
 from dynasor.runtime import Options
-from dynasor.scheduling import Allocator, Fixed, make_allocator, preset
+from dynasor.scheduling import Allocator, Fixed, as_served, make_allocator, preset
 from dynasor.vocabulary import JSON, Sampling
 
 UNLIMITED = 1 << 30
@@ -57,6 +57,7 @@ class Workload:
         sampling: how its requests are drawn; what it leaves open is the run's.
         paper: the paper's static rule.
         ours: our default allocator.
+        deadline_factor: the base deadline over what a program takes alone at its cap; see docs/benchmarks.md.
         profile: what `dynasor calibrate` learned, in place of ``ours``.
     """
 
@@ -65,6 +66,7 @@ class Workload:
     paper: Allocator
     paper_name: str
     ours: Allocator
+    deadline_factor: float
     reward: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     settings: Sequence[str] = ()
@@ -76,7 +78,7 @@ class Workload:
             return Fixed()
         if decider == "paper":
             return self.paper
-        return self.ours if self.profile is None else self.profile.allocator
+        return as_served(self.ours if self.profile is None else self.profile.allocator)
 
     def make_program(self, reward: Reward | None, decider: str) -> Program:
         settings = self.profile.settings if decider == "ours" and self.profile is not None else self.settings
@@ -108,28 +110,30 @@ class Workload:
             "max_tokens": self.sampling.max_tokens,
             "paper": self.paper_name,
             "ours": repr(self.allocator("ours")),
+            "deadline_factor": self.deadline_factor,
             "profile": None if self.profile is None else self.profile.to_json()["promise"],
             "profile_settings": None if self.profile is None else list(self.profile.settings),
         }
 
 
-def _of_preset(cap: int, name: str, *, reward: str | None = None) -> Workload:
+def _of_preset(cap: int, name: str, deadline_factor: float, *, reward: str | None = None) -> Workload:
     found = preset(name)
-    return Workload(found.program, cap, found.allocator, name, make_allocator("agreement"), reward)
+    return Workload(found.program, cap, found.allocator, name, make_allocator("agreement"), deadline_factor, reward)
 
 
 WORKLOADS: Mapping[str, Workload] = {
     each.program: each
     for each in (
-        _of_preset(20, "paper/sc-gsm8k"),
-        _of_preset(32, "paper/rebase-math", reward="likelihood"),
-        _of_preset(15, "paper/mcts-gsm8k", reward="likelihood"),
+        _of_preset(20, "paper/sc-gsm8k", 10.0),
+        _of_preset(32, "paper/rebase-math", 4.0, reward="likelihood"),
+        _of_preset(15, "paper/mcts-gsm8k", 3.0, reward="likelihood"),
         Workload(
             "chain-of-thought",
             16,
             make_allocator("stability"),
             "stability",
             make_allocator("agreement"),
+            4.0,
             sampling=Sampling(temperature=0.6, max_tokens=1000),
         ),
     )

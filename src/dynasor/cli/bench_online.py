@@ -62,8 +62,9 @@ def bench_online(
     repetitions: Annotated[int, typer.Option(min=1, help="How often every knee is found.")] = 3,
     trials: Annotated[int, typer.Option(min=1, help="Samples of a question, to tell its difficulty.")] = 20,
     deadline_factor: Annotated[
-        float, typer.Option(help="The base deadline over what a program takes alone at its cap.")
-    ] = 3.0,
+        float | None,
+        typer.Option(help="The base deadline over what a program takes alone at its cap. [default: the workload's]"),
+    ] = None,
     alone: Annotated[int, typer.Option(min=1, help="Programs run alone, to know that.")] = 10,
     temperature: options.TemperatureOption = None,
     top_p: options.TopPOption = None,

@@ -33,7 +33,7 @@ from dynasor.parameters import parameters_of, read_parameters, split_settings
 from dynasor.programs import PROGRAMS, load_program, make_program
 from dynasor.rewards import Reward, entered
 from dynasor.runtime import DriftWatch, Runtime
-from dynasor.scheduling import POLICIES
+from dynasor.scheduling import POLICIES, as_served
 from dynasor.serving import KeyRing, Limits, Offer, Service, load_keys
 from dynasor.serving.default_program import default_program
 from dynasor.serving.requests import PASS_THROUGH
@@ -274,7 +274,7 @@ async def make_offer(
         programs=programs_offered(program, reward),
         default_program=program,
         make_program=lambda name, given: make_program(name, reward if takes_reward(name) else None, given),
-        allocator=run.make_allocator(),
+        allocator=run.make_allocator() if run.allocator else as_served(run.make_allocator()),
         options=dataclasses.replace(run.make_options(), deadline_s=default_deadline_s),
         default_settings=settings,
     )

@@ -7,6 +7,7 @@ from dynasor.scheduling.allocators import (
     Fixed,
     Threshold,
     Worth,
+    as_served,
     make_allocator,
     watch,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "UnitTokens",
     "WaitingProgram",
     "Worth",
+    "as_served",
     "expected_tokens",
     "expected_units",
     "make_allocator",

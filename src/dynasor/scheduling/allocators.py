@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from dynasor.certainty import AGREEMENT, ENTROPY, STABILITY, UNIFORM, VotePrior, hope, samples_to_settle, worth
@@ -111,6 +111,9 @@ class Agreement:
     would sometimes have found; a calibration with labels turns it on where that costs less than it saves.
 
     Args:
+        ahead: after the first wave, so many times what could settle it is granted. Above 1 an open question takes
+            fewer waves, one after the other, for some samples that turn out not to matter: what a server wants, whose
+            users wait, and a batch does not. What stops it is the same.
         prior: what the waves are sized by; of the agreement posterior, as the profile learned it.
         wave: so many units are granted at once instead, for programs that grow a tree with each grant.
     """
@@ -121,8 +124,11 @@ class Agreement:
     prior: VotePrior = UNIFORM
     max_chain_change: float = 0.1
     wave: int | None = None
+    ahead: float = 1.0
 
     def __post_init__(self) -> None:
+        if not 1 <= self.ahead < math.inf:
+            raise InputError(f"ahead is {self.ahead}; a number of at least 1 was expected")
         if self.wave is not None and self.wave < 1:
             raise InputError(f"wave is {self.wave}; at least 1 was expected")
         for name in ("max_change", "min_share", "max_hope", "max_chain_change"):
@@ -146,6 +152,8 @@ class Agreement:
             return Allocation.grant(0 if spending.open else min(self.wave, spending.cap - spending.granted))
         wanted = samples_to_settle(votes, spending.cap, self.max_change, self.prior)
         wanted = max(1, wanted)  # a weighted vote may be open where a plain one would be settled
+        if votes.total:
+            wanted = round(self.ahead * wanted)
         to_vote = min(spending.open, max(0, spending.granted - votes.total))  # a unit may vote before it is finished
         return Allocation.grant(max(0, min(wanted - to_vote, spending.cap - spending.granted)))
 
@@ -242,6 +250,15 @@ ALLOCATORS: Mapping[str, Callable[..., Allocator]] = {
     "supermajority": Supermajority,
 }
 """What ``--allocator`` may name; the parameters are its options."""
+
+SERVED_AHEAD = 2.0
+"""``Agreement.ahead`` where people wait for answers and nobody said otherwise."""
+
+
+def as_served(allocator: Allocator) -> Allocator:
+    """The same rule, for people who wait: agreement goes ``SERVED_AHEAD`` times ahead. Others are as they are."""
+    return replace(allocator, ahead=SERVED_AHEAD) if isinstance(allocator, Agreement) else allocator
+
 
 LEARNED = "skyline"
 """The allocator that a profile alone can hold (see ``scheduling.skyline``)."""
