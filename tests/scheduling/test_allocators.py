@@ -121,7 +121,10 @@ def progress(draw: st.DrawFn) -> tuple[Spending, Certaindex]:
     return Spending(counts.total, running, cap), certaindex_of_votes(counts, cap)
 
 
-@given(progress(), st.sampled_from([Fixed(), Threshold(), Threshold(detect_at=16), Agreement(), Agreement(0.2), Agreement(ahead=2.0)]))
+@given(
+    progress(),
+    st.sampled_from([Fixed(), Threshold(), Threshold(detect_at=16), Agreement(), Agreement(0.2), Agreement(ahead=2.0)]),
+)
 def test_never_past_the_cap_and_never_stuck(state: tuple[Spending, Certaindex], rule: Allocator) -> None:
     spending, certaindex = state
     allocation = rule.decide(spending, certaindex)
