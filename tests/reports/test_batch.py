@@ -66,7 +66,7 @@ def test_the_costly_come_first_with_their_text() -> None:
     (costly,) = (part for part in report.parts if part.title == "The questions that cost most")
     assert isinstance(costly, Table)
     assert [row[:3] for row in costly.rows] == [["b: How many pens?", 400, 0.8], ["a", 100, 0.2]]
-    assert costly.notes == ["These 2 took 100.0 % of all tokens."]
+    assert costly.notes == ["These 2 took 100.0\u00a0% of all tokens."]
 
 
 def test_every_question_is_listed_with_what_else_is_known() -> None:

@@ -103,8 +103,8 @@ Part = Figures | Table | Chart | QuestionTable
 
 
 def percent(share: float) -> str:
-    """A share in words."""
-    return f"{100 * share:.1f} %"
+    """A share in words, which no line is broken within."""
+    return f"{100 * share:.1f}\u00a0%"
 
 
 def part_to_json(part: Part) -> JSON:
