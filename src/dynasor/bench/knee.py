@@ -15,9 +15,8 @@ from enum import StrEnum
 
 FINE = 1.3
 """Two measured rates around a knee are close enough if one is so many times the other."""
-FAR_STEP, NEAR_STEP = 1.6, 1.25
-"""From a rate whose scale is off by more than ``FAR`` the search goes a far step, else a near one."""
-FAR = 2.0
+STEPS = ((4.0, 2.2), (2.0, 1.6), (1.0, 1.25))
+"""From a rate whose scale is off by so many times or more, how many times as high or low a rate is measured next."""
 MOST_POINTS = 6
 """Of one search."""
 LARGEST_SCALE = 1e6
@@ -88,11 +87,16 @@ def next_rate(points: Sequence[Point], guess: float) -> float | None:
     below = [point for point in curve if point.scale <= 1]
     above = [point for point in curve if point.scale > 1]
     if not above:
-        return below[-1].rate * (FAR_STEP if below[-1].scale < 1 / FAR else NEAR_STEP)
+        return below[-1].rate * step(1 / below[-1].scale)
     if not below:
-        return above[0].rate / (FAR_STEP if above[0].scale > FAR else NEAR_STEP)
+        return above[0].rate / step(above[0].scale)
     low, high = below[-1].rate, above[0].rate
     return None if high / low <= FINE else math.sqrt(low * high)
+
+
+def step(off: float) -> float:
+    """How many times as high, or low, the next rate is where a scale is ``off`` by so many times."""
+    return next(factor for least, factor in STEPS if off >= least)
 
 
 def monotone(points: Sequence[Point]) -> list[Point]:

@@ -41,7 +41,7 @@ SUSTAINED_SHARE, SUSTAINED_S = 0.2, 2.0
 least."""
 WARM_SHARE = 0.25
 """Of that time, before it."""
-LOAD = 0.7
+LOAD = 0.9
 """Of what the engine sustains, where the search for the baseline's knee begins."""
 WINDOW_DEADLINES = 2.0
 """A window is so many base deadlines at least: within a shorter one a rate that cannot be borne does no harm yet."""
