@@ -82,19 +82,19 @@ class House:
 
 async def test_at_its_deadline_a_program_answers_with_the_best_it_has() -> None:
     async with House(first_two_are_quick) as house:
-        answer = await house.run(SelfConsistency(), deadline_s=0.2)
+        answer = await house.run(SelfConsistency(), deadline_s=1.0)
         assert (answer.text, answer.solution, answer.stop_reason) == ("7", "It is \\boxed{7}", StopReason.DEADLINE)
         assert 0 < answer.certaindex.value < 1
         assert [branch.answer for branch in answer.branches] == ["7", "7"]
         assert answer.usage.main == 10
         assert answer.usage.produced == house.engine.produced
-        assert 0.2 <= answer.duration_s < 0.6
+        assert 1.0 <= answer.duration_s < 5.0
         assert house.events[-1] == ProgramEnded("p", answer)
 
 
 async def test_without_anything_reported_there_is_no_answer_but_a_reason() -> None:
     async with House(endless) as house:
-        answer = await house.run(SelfConsistency(), deadline_s=0.05)
+        answer = await house.run(SelfConsistency(), deadline_s=0.5)
         assert (answer.text, answer.certaindex, answer.stop_reason) == (None, Certaindex(0.0, {}), StopReason.DEADLINE)
         assert answer.usage.cancelled == answer.usage.produced == house.engine.produced > 0
 
@@ -109,7 +109,7 @@ async def test_waiting_counts_for_the_deadline() -> None:
     async with House(endless, concurrency=1) as house:
         long = house.run(Single(), program_id="long")
         await asyncio.sleep(0)
-        answer = await house.run(Single(), deadline_s=0.05)
+        answer = await house.run(Single(), deadline_s=0.5)
         assert (answer.stop_reason, answer.usage.produced) == (StopReason.DEADLINE, 0)
         assert answer.queue_s == answer.duration_s
         assert house.runtime.stop("long")
@@ -127,7 +127,7 @@ async def test_a_program_that_knows_nothing_of_deadlines_is_ended_wherever_it_st
             raise AssertionError("not reached")
 
     async with House(endless) as house:
-        answer = await house.run(Sleeper(), deadline_s=0.05)
+        answer = await house.run(Sleeper(), deadline_s=0.5)
         assert (answer.text, answer.solution, answer.certaindex.value) == ("12", "so 12", 0.25)
 
 
@@ -141,7 +141,7 @@ async def test_a_program_may_answer_by_itself_when_it_is_ended() -> None:
             raise AssertionError("not reached")
 
     async with House(endless) as house:
-        answer = await house.run(LastWord(), deadline_s=0.05)
+        answer = await house.run(LastWord(), deadline_s=0.5)
         assert (answer.text, answer.stop_reason) == ("mine", StopReason.DEADLINE)
 
 
@@ -181,7 +181,7 @@ async def test_the_writing_of_the_final_answer_is_ended_too() -> None:
     async with House(script) as house:
         program = ChainOfThought(probe_interval=5, probe_budget=9.0, finish="worked")
         stable = Threshold({"stability": 1.0}, 3, 1)
-        answer = await house.run(program, deadline_s=0.5, allocator=stable, max_tokens=4000)
+        answer = await house.run(program, deadline_s=2.0, allocator=stable, max_tokens=4000)
         assert (answer.text, answer.stop_reason) == ("7", StopReason.DEADLINE)
         assert any(str(request.prompt).rstrip().endswith("</think>") for request in house.engine.requests)
 
@@ -241,7 +241,7 @@ async def test_an_engine_that_fails_while_its_program_is_ended_fails_nothing() -
                 raise EngineFailed("broke while it was closed")
 
     async with House(endless) as house:
-        assert (await house.run(Stubborn(), deadline_s=0.05)).text == "3"
+        assert (await house.run(Stubborn(), deadline_s=0.5)).text == "3"
 
 
 async def test_cancelling_twice_still_waits_for_the_programs_end() -> None:
