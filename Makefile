@@ -102,9 +102,10 @@ test-vllm: setup $(VLLM)/.installed
 	@echo "running the engine tests on real vLLM ..."
 	@DYNASOR_VLLM_PYTHON=$(abspath $(VLLM)/bin/python) $(BIN)/pytest -m vllm tests/vllm --timeout 600
 
-test-peers: setup $(LOAD_TOOL)/.installed
+test-peers: setup $(LOAD_TOOL)/.installed $(VLLM)/.installed
 	@echo "running aiperf against the server ..."
-	@DYNASOR_AIPERF=$(abspath $(LOAD_TOOL)/bin/aiperf) $(BIN)/pytest -m peers tests/peers --timeout 300
+	@DYNASOR_AIPERF=$(abspath $(LOAD_TOOL)/bin/aiperf) DYNASOR_VLLM_PYTHON=$(abspath $(VLLM)/bin/python) \
+		$(BIN)/pytest -m peers tests/peers --timeout 600
 
 test-browser: setup
 	@$(CHROMIUM_IS_THERE) || $(INSTALL_CHROMIUM) || { echo "$(NO_CHROMIUM)"; exit 1; }
