@@ -119,6 +119,24 @@ async def test_a_program_while_it_works_and_when_it_is_over() -> None:
         await asked
 
 
+async def test_what_a_stopped_program_had_left_was_not_saved() -> None:
+    engine = InProcessEngine(says("2"), step_s=0.1)
+    async with serving(engine, concurrency=1) as served:
+        wants = {"program_id": "one", "allocator": "fixed", "max_samples": 50}
+        asked = asyncio.create_task(served.chat(dynasor=wants))
+        await until(lambda: bool(measures_of(served, "one")))
+        async with served.client.delete(f"{served.url}/v1/programs/one") as response:
+            assert (await response.json())["stop_reason"] == "stopped"
+        await asked
+        tally = served.service.tallies.of("")
+        assert (tally.finished, tally.saved, dict(tally.stop_reasons)) == (1, 0, {"stopped": 1})
+
+
+def measures_of(served: Served, name: str) -> list[Any]:
+    record = served.service.log.find(f"/{name}")
+    return [] if record is None or len(record.measures) < 2 else list(record.measures)
+
+
 async def test_a_key_sees_its_own_programs_only() -> None:
     async with serving(InProcessEngine(says("2")), keys=RING) as served:
         body = {"messages": [{"role": "user", "content": "secret"}], "dynasor": {"program_id": "hers"}}

@@ -11,7 +11,7 @@ from dynasor.events import Event, ProgramEnded
 from dynasor.serving.metrics import stop_label
 from dynasor.serving.program_log import ProgramLog, Record
 from dynasor.serving.responses import saved_tokens
-from dynasor.vocabulary import JSON
+from dynasor.vocabulary import JSON, StopReason
 
 RECENT = 1000
 """Programs over which quantiles are taken."""
@@ -20,6 +20,8 @@ BUCKET_S = 5.0
 BUCKETS_KEPT = 120
 """Ten minutes."""
 CERTAINTY_BINS = 10
+CUT_OFF = frozenset({StopReason.STOPPED, StopReason.DEADLINE})
+"""What such programs had left to spend was not saved: they were not allowed to."""
 PRODUCED = ("main", "probe", "score", "cancelled")
 
 
@@ -61,7 +63,7 @@ class Tally:
         saved = 0
         if answer is not None:
             spent = {kind: getattr(answer.usage, kind) for kind in PRODUCED}
-            saved = saved_tokens(answer, record.cap) or 0
+            saved = 0 if answer.stop_reason in CUT_OFF else saved_tokens(answer, record.cap) or 0
             self.certainty[min(CERTAINTY_BINS - 1, int(answer.certaindex.value * CERTAINTY_BINS))] += 1
         elif relayed is not None:
             spent = {"main": relayed.num_tokens}

@@ -21,6 +21,12 @@ let arms = [];
 /** @param {number | null} value */
 const number = (value) => (value === null ? "–" : NUMBER.format(value));
 
+/**
+ * It may be broken after its dots and dashes, and nowhere else.
+ * @param {string} name
+ */
+const breakable = (name) => name.replace(/[._-]/g, "$&\u200b");
+
 /** @param {Row} row */
 function difference(row) {
   if (row.left === null || row.right === null) return "–";
@@ -33,7 +39,7 @@ const measures = new Table(
   byId("measures"),
   "All measures of both",
   [
-    { title: "Measure", text: (/** @type {Row} */ row) => row.name },
+    { title: "Measure", text: (/** @type {Row} */ row) => breakable(row.name) },
     { title: "First", text: (row) => number(row.left), className: "number" },
     { title: "Second", text: (row) => number(row.right), className: "number" },
     { title: "Change", text: difference, className: "number" },

@@ -75,8 +75,7 @@ const replicas = new Table(
   [
     { title: "Replica", text: (/** @type {Replica} */ each) => each.name },
     { title: "State", text: (each) => each.state },
-    { title: "Running", text: (each) => count(each.running), className: "number" },
-    { title: "May run", text: (each) => count(each.capacity), className: "number" },
+    { title: "Running", text: (each) => `${count(each.running)} of ${count(each.capacity)}`, className: "number" },
     { title: "Load", text: (each) => percent(each.capacity ? each.running / each.capacity : null), className: "number" },
   ],
   (each) => each.name,
@@ -118,7 +117,7 @@ function showNow(now) {
     { name: "Latency, median", value: seconds(p50), detail: `90 %: ${seconds(p90)}, 99 %: ${seconds(p99)}` },
     { name: "In the queue, median", value: seconds(now.get("queue_s").p50), detail: `90 %: ${seconds(now.get("queue_s").p90)}` },
     { name: "Tokens spent", value: count(tokens), detail: `${count(now.get("tokens").cancelled)} cancelled` },
-    { name: "Tokens saved", value: count(saved), detail: `${percent(saved / (saved + tokens))} of the cap, estimate` },
+    { name: "Tokens saved", value: count(saved), detail: `${percent(saved / (saved + tokens))} of all caps, estimate` },
   ]);
   speak(`${now.get("running")} running, ${now.get("waiting")} waiting, ${now.get("finished")} finished.`);
   /** @type {number[]} */
