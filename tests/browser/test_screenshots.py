@@ -21,6 +21,7 @@ pytestmark = pytest.mark.browser
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 WIDTHS = {"desktop": (1200, 800), "phone": (360, 740)}
+MOST_HIGH = 2400
 LONG = [f"long-{number}" for number in range(1, 9)]
 
 
@@ -57,10 +58,15 @@ def look(request: pytest.FixtureRequest, browser: Browser, width: str) -> Iterat
 
 
 def picture(page: Page, folder: Path, name: str, width: str) -> None:
-    """Everything fits the page's width, and is neither blank nor beside it."""
+    """Everything fits the page's width; what is below ``MOST_HIGH`` is left out."""
     is_dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.screenshot(path=folder / f"{name}-{width}-{'dark' if is_dark else 'light'}.png", full_page=True)
+    high = min(MOST_HIGH, page.evaluate("document.documentElement.scrollHeight"))
+    page.screenshot(
+        path=folder / f"{name}-{width}-{'dark' if is_dark else 'light'}.png",
+        full_page=True,
+        clip={"x": 0, "y": 0, "width": WIDTHS[width][0], "height": high},
+    )
 
 
 @pytest.mark.parametrize("name", ["samples", "tree", "rollouts", "chain"])

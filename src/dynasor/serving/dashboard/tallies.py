@@ -63,7 +63,7 @@ class Tally:
         saved = 0
         if answer is not None:
             spent = {kind: getattr(answer.usage, kind) for kind in PRODUCED}
-            saved = 0 if answer.stop_reason in CUT_OFF else saved_tokens(answer, record.cap) or 0
+            saved = saved_by(record) or 0
             self.certainty[min(CERTAINTY_BINS - 1, int(answer.certaindex.value * CERTAINTY_BINS))] += 1
         elif relayed is not None:
             spent = {"main": relayed.num_tokens}
@@ -112,6 +112,12 @@ class Tallies:
         record = self._log.finished.get(event.program_id)
         if record is not None and record.ended_time is not None:
             self._by_tenant.setdefault(record.tenant, Tally()).add(record, record.ended_time)
+
+
+def saved_by(record: Record) -> int | None:
+    """An estimate of the tokens that a program saved by its own end; None: it came to none, or nobody knows."""
+    answer = record.answer
+    return None if answer is None or answer.stop_reason in CUT_OFF else saved_tokens(answer, record.cap)
 
 
 def quantiles(values: Sequence[float]) -> JSON:

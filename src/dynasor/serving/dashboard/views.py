@@ -6,11 +6,10 @@ import itertools
 from collections.abc import Callable
 
 from dynasor.scheduling import WaitingProgram
-from dynasor.serving.dashboard.tallies import Tallies
+from dynasor.serving.dashboard.tallies import Tallies, saved_by
 from dynasor.serving.metrics import SchedulerState
 from dynasor.serving.program_log import ProgramLog, Record, public_id
 from dynasor.serving.program_pages import page_of, status_of, summary_of
-from dynasor.serving.responses import saved_tokens
 from dynasor.vocabulary import JSON
 
 AT_WORK_SHOWN = 50
@@ -72,6 +71,7 @@ class Views:
             "started_time": record.started_time,
             "ended_time": record.ended_time,
             "is_relayed": record.relayed is not None,
+            "saved": saved_by(record),
         }
         return page
 
@@ -120,5 +120,5 @@ class Views:
             "started_time": record.started_time,
             "ended_time": record.ended_time,
             "tokens": answer.usage.produced if answer else record.num_tokens,
-            "saved": saved_tokens(answer, record.cap) if answer else None,
+            "saved": saved_by(record),
         }

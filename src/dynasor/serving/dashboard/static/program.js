@@ -115,7 +115,7 @@ function show(state) {
 function showFacts(state, isOver) {
   const { arrival_time: arrived, started_time: started, ended_time: ended } = Object.fromEntries(state);
   const now = ended ?? connection.serverNow;
-  const saved = state.get("tokens_saved_estimate");
+  const saved = state.get("saved");
   const isRelayed = state.get("is_relayed");
   showTiles(byId("facts"), [
     { name: "Algorithm", value: state.get("program"), detail: isRelayed ? "the engine answered; nothing of it is kept" : "" },
