@@ -2,7 +2,7 @@
 
     DYNASOR_VLLM_PYTHON=.venv-vllm/bin/python python -m benchmarks.batch
 
-Starts vLLM on the CPU, learns the profiles of ``benchmarks.online`` if that has not, runs ``dynasor bench batch`` on
+Starts vLLM on the CPU, learns the profiles where ``benchmarks.online`` has not, runs ``dynasor bench batch`` on
 questions of the test split, and writes its report with the machine, the versions and the command. Kill it and start it
 again: it goes on. Seconds are kept unless ``--untimed`` says that the machine had other work.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.online import MODEL_FOLDER, SAMPLING, WATCHED, WHOLE_PROMPTS, dynasor, learn, where
+from benchmarks.online import MODEL_FOLDER, PROFILES, SAMPLING, WATCHED, WHOLE_PROMPTS, dynasor, learn, where
 from benchmarks.vllm_server import vllm_server
 from dynasor.bench.offline import CAPS
 
@@ -23,14 +23,14 @@ from dynasor.bench.offline import CAPS
 def main() -> None:
     given = arguments()
     given.folder.mkdir(parents=True, exist_ok=True)
-    given.profiles.mkdir(parents=True, exist_ok=True)
-    questions, calibration = given.folder / "test.jsonl", given.profiles / "calibration.jsonl"
+    questions, calibration = given.folder / "test.jsonl", given.folder / "calibration.jsonl"
     dynasor("questions", "--split", "test", "--limit", str(given.questions), "-o", str(questions))
-    if not calibration.exists():
-        limit = str(given.calibration_questions)
-        dynasor("questions", "--split", "calibration", "--limit", limit, "-o", str(calibration))
+    limit = str(given.calibration_questions)
+    dynasor("questions", "--split", "calibration", "--limit", limit, "-o", str(calibration))
     with vllm_server(given.vllm_python, MODEL_FOLDER, given.folder / "vllm.log", *WHOLE_PROMPTS) as url:
-        profiles = [learn(given.profiles, calibration, url, name) for name in given.programs if name in WATCHED]
+        profiles = [
+            learn(given.folder, given.profiles, calibration, url, name) for name in given.programs if name in WATCHED
+        ]
         command = [
             *("bench", "batch", str(questions), "--output", str(given.folder), "--engine", url, *SAMPLING),
             *("--summary", str(given.folder / "summary.json"), "--seed", str(given.seed)),
@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--untimed", action="store_true", help="the machine had other work: seconds mean nothing")
     parser.add_argument("--folder", type=Path, default=Path("build/batch"))
-    parser.add_argument("--profiles", type=Path, default=Path("build/online"))
+    parser.add_argument("--profiles", type=Path, default=PROFILES)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/batch.json"))
     given = parser.parse_args()
     given.vllm_python = os.environ.get("DYNASOR_VLLM_PYTHON")

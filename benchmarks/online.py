@@ -29,7 +29,7 @@ from dynasor.vocabulary import JSON
 
 MODEL_FOLDER = SHIPPED_MODEL.with_name("hf")
 SAMPLING = ("--temperature", "1", "--max-tokens", "1024")
-CHAIN_SAMPLING = ("--temperature", "0.6", "--max-tokens", "1000")
+PROFILES = Path("benchmarks/results/profiles")
 PROGRAMS = ("self-consistency", "rebase", "mcts", "chain-of-thought")
 WHOLE_PROMPTS = ("--max-num-batched-tokens", "32768")
 """vLLM 0.32 on the CPU dies of a request with a seed whose prompt it reads in parts (a CPU generator has no offset), so
@@ -37,10 +37,10 @@ an iteration is given room for all prompts."""
 WATCHED: Mapping[str, Sequence[str]] = {
     "self-consistency": (*SAMPLING, "-n", "20", "--allocator", "fixed"),
     "mcts": (*SAMPLING, "-n", "15", "--reward", "likelihood", "--allocator", "watch"),
-    "chain-of-thought": (*CHAIN_SAMPLING, "-n", "16", "--allocator", "watch"),
 }
 """How calibration questions are run to the cap of each workload, so that there is something to learn from. Not of
-Rebase, whose 32 branches a question would take longer than all others together: it goes by the default allocator."""
+Rebase, whose 32 branches a question would take longer than all others together, nor of chains: these go by the default
+allocator."""
 
 
 def main() -> None:
@@ -54,7 +54,9 @@ def main() -> None:
     engine_options = (*WHOLE_PROMPTS, "--stream-interval", str(given.stream_interval))
     with vllm_server(given.vllm_python, MODEL_FOLDER, given.folder / "vllm.log", *engine_options) as url:
         profiles = {
-            name: learn(given.folder, files["calibration"], url, name) for name in given.programs if name in WATCHED
+            name: learn(given.folder, given.profiles, files["calibration"], url, name)
+            for name in given.programs
+            if name in WATCHED
         }
         spent_s = time.monotonic() - began
         command = [
@@ -78,10 +80,12 @@ def main() -> None:
     given.output.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def learn(folder: Path, questions: Path, url: str, program: str) -> Path:
-    """A profile without labels, of calibration questions that are run if they were not yet."""
-    profile, runs = folder / f"{program}.profile.json", folder / f"{program}.calibration.jsonl"
+def learn(folder: Path, profiles: Path, questions: Path, url: str, program: str) -> Path:
+    """A profile without labels, of calibration questions that are run if they were not yet; the one in ``profiles``, if
+    there is one."""
+    profile, runs = profiles / f"{program}.json", folder / f"{program}.calibration.jsonl"
     if not profile.exists():
+        profiles.mkdir(parents=True, exist_ok=True)
         dynasor(
             *("batch", str(questions), "-o", str(runs), "--engine", url, "-p", program, "--concurrency", "64"),
             *(*WATCHED[program], "--keep-samples", "--json"),
@@ -121,17 +125,18 @@ def processor() -> str:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
-    parser.add_argument("--questions", type=int, default=160)
+    parser.add_argument("--questions", type=int, default=120)
     parser.add_argument("--calibration-questions", type=int, default=260)
     parser.add_argument("--window-s", type=float, default=40.0)
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--alone", type=int, default=10)
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--alone", type=int, default=6)
     parser.add_argument("--concurrency", type=int, help="requests at once; measured where it is not given")
     parser.add_argument("--stream-interval", type=int, default=1, help="vLLM's: tokens between two messages to us")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget-s", type=float, help="seconds for all of it; then it ends in good order")
     parser.add_argument("--folder", type=Path, default=Path("build/online"))
+    parser.add_argument("--profiles", type=Path, default=PROFILES, help="where profiles are, or will be once learned")
     parser.add_argument("--raw", type=Path, default=Path("benchmarks/results/online.jsonl"))
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/online.json"))
     given = parser.parse_args()
