@@ -29,6 +29,7 @@ from dynasor.bench.arrivals import Arrival, arrivals
 from dynasor.bench.deadlines import quantile
 from dynasor.bench.driving import LATE_S, Served, serve
 from dynasor.bench.online import TokenCount
+from dynasor.cli.latency_figure import draw_latencies
 from dynasor.engines.protocol import Engine
 from dynasor.models.question_sets import Split, question_lines
 from dynasor.scheduling import POLICIES, Allocator, make_allocator
@@ -270,26 +271,14 @@ def footnote(result: JSON) -> str:
 
 
 def plot(result: JSON, path: Path) -> None:
-    """The share of programs that were done after so many seconds, all rounds together."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(7, 4))
-    for policy, found in result["policies"].items():
-        latencies = sorted(each["latency_s"] for one in result["rounds"] for each in one[policy]["programs"])
-        shares = [number / len(latencies) for number in range(1, len(latencies) + 1)]
-        axis.step(latencies, shares, where="post", label=f"{policy}, mean {found['mean']:.1f} s")
-    axis.set_xlabel("seconds since a program came")
-    axis.set_ylabel("share of programs that have their answer")
-    axis.set_xlim(left=0)
-    axis.set_ylim(0, 1)
-    axis.grid(color="0.9")
-    axis.legend(loc="lower right")
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
+    """All rounds together."""
+    curves = {
+        f"{policy}, mean {found['mean']:.1f} s": [
+            each["latency_s"] for one in result["rounds"] for each in one[policy]["programs"]
+        ]
+        for policy, found in result["policies"].items()
+    }
+    draw_latencies(curves, path)
 
 
 def arguments() -> argparse.Namespace:

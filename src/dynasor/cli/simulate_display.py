@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from dynasor.cli.latency_figure import draw_latencies
 from dynasor.cli.output import open_console, show_table
-from dynasor.errors import InputError
 from dynasor.simulation.report import Outcome
 from dynasor.vocabulary import JSON
 
@@ -93,24 +93,4 @@ def _milli(seconds: float | None) -> str:
 
 def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     """The share of programs that have their answer after so many seconds."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise InputError("--figure needs matplotlib: install the extra `figures`") from None
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    drawn, axis = plt.subplots(figsize=(7, 4))
-    for outcome in outcomes:
-        latencies = sorted(outcome.whole.latency_s)
-        shares = [number / len(latencies) for number in range(1, len(latencies) + 1)]
-        axis.step(latencies, shares, where="post", label=outcome.arm)
-    axis.set_xlabel("seconds since a program came")
-    axis.set_ylabel("share of programs that have their answer")
-    axis.set_xlim(left=0)
-    axis.set_ylim(0, 1)
-    axis.grid(color="0.9")
-    axis.legend(loc="lower right")
-    drawn.tight_layout()
-    drawn.savefig(path)
-    plt.close(drawn)
+    draw_latencies({outcome.arm: outcome.whole.latency_s for outcome in outcomes}, path)
