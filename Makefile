@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 TRAINING := .venv-training
 VLLM := .venv-vllm
 PEERS := .venv-peers
+RIVALS := .venv-rivals
 DOCS := .venv-docs
 LOAD_TOOL := .venv-load-tool
 TYPESCRIPT := 7.0.2
@@ -58,6 +59,12 @@ $(PEERS)/.installed: constraints/peers.txt
 	@echo "setting up $(PEERS) with the LiteLLM proxy (once, some minutes) ..."
 	@$(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python $(PIP) -c constraints/peers.txt "litellm[proxy]"
+	@touch $@
+
+$(RIVALS)/.installed: constraints/rivals.txt
+	@echo "setting up $(RIVALS) with its_hub (once, about a minute) ..."
+	@$(PYTHON) -m venv $(RIVALS)
+	@$(RIVALS)/bin/python $(PIP) -c constraints/rivals.txt "its_hub[lm]"
 	@touch $@
 
 # aiperf and litellm ask for different versions of rich, so each has an environment of its own.
@@ -132,5 +139,5 @@ card: $(TRAINING)/.installed
 	$(TRAINING)/bin/python -m training.card --model src/dynasor/models/embedded
 
 clean:
-	rm -rf $(VENV) $(TRAINING) $(VLLM) $(PEERS) $(LOAD_TOOL) $(DOCS)
+	rm -rf $(VENV) $(TRAINING) $(VLLM) $(PEERS) $(RIVALS) $(LOAD_TOOL) $(DOCS)
 	-find build -mindepth 1 -maxdepth 1 ! -name model -exec rm -rf {} +

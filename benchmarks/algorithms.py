@@ -139,12 +139,16 @@ def summary(results: Sequence[JSON], seconds: float) -> JSON:
     }
 
 
-def paired(arm: Sequence[JSON], other: Sequence[JSON], seed: int = 0) -> JSON:
-    """Differences arm - other of accuracy, and the share of tokens saved, with 95 % bootstrap intervals over
-    questions."""
-    rng = random.Random(seed)
+def paired(arm: Sequence[JSON], other: Sequence[JSON]) -> JSON:
+    """``paired_numbers`` of two arms' results."""
     right = [a["correct"] - b["correct"] for a, b in zip(arm, other, strict=True)]
-    spent = [(tokens(a), tokens(b)) for a, b in zip(arm, other, strict=True)]
+    return paired_numbers(right, [(tokens(a), tokens(b)) for a, b in zip(arm, other, strict=True)])
+
+
+def paired_numbers(right: Sequence[float], spent: Sequence[tuple[float, float]], seed: int = 0) -> JSON:
+    """The mean of ``right``, differences of accuracy on each question, and the share of tokens that the first of each
+    pair ``spent`` saves against the second, with 95 % bootstrap intervals over questions."""
+    rng = random.Random(seed)
     draws = [rng.choices(range(len(right)), k=len(right)) for _ in range(RESAMPLES)]
     accuracy = sorted(statistics.fmean(right[i] for i in draw) for draw in draws)
     saved = sorted(1 - sum(spent[i][0] for i in draw) / sum(spent[i][1] for i in draw) for draw in draws)
