@@ -66,13 +66,18 @@ def online(result: JSON) -> Iterator[str]:
     difficulties = ", ".join(f"{count} of factor {level}" for level, count in result["difficulties"].items())
     yield (
         f"The engine ({result['engine']['kind']}, model {result['engine']['model']}), the load and our layer share "
-        f"these cores. {sustained['concurrency']} requests at once in the arms that limit them. Programs come for "
-        f"{settings['window_s']:g} s in each cell; {len(settings['questions'])} questions, by {settings['trials']} "
-        f"trial runs {difficulties}. Our process took {result['peak_memory_mib']:.0f} MiB at its peak."
+        f"these cores. {sustained['concurrency']} requests at once in the arms that limit them. "
+        f"{len(settings['questions'])} questions, by {settings['trials']} trial runs {difficulties}."
     )
+    if result["peak_memory_mib"] is not None:
+        yield ""
+        yield f"Our process took {result['peak_memory_mib']:.0f} MiB at its peak."
     if not result["is_complete"]:
         yield ""
         yield "The run was ended by its time budget; what is missing is missing in the tables."
+    if "conditions" in result:
+        yield ""
+        yield result["conditions"]
     yield ""
     yield from headline(result["workloads"])
     for name, found in result["workloads"].items():
@@ -96,10 +101,11 @@ def online_workload(name: str, found: JSON, alone_s: float) -> Iterator[str]:
     yield f"### {name}"
     yield ""
     repetitions = f"{found['repetitions']} repetition" + ("s" if found["repetitions"] != 1 else "")
-    base_s = found["base_deadline_s"]
+    base_s, windows = found["base_deadline_s"], " or ".join(f"{each:.0f}" for each in found["window_s"])
     yield (
         f"Alone on the engine a program takes {alone_s:.2f} s at its cap; the base deadline is {base_s / alone_s:.3g} "
-        f"times that, {base_s:.2f} s. {repetitions}."
+        f"times that, {base_s:.2f} s. Programs come for {windows} s in "
+        f"each cell. {repetitions}."
     )
     yield ""
     heads = (

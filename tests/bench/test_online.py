@@ -15,7 +15,20 @@ from tests.cli.running import lines_of
 
 SMALL = (
     *("-p", "self-consistency", "--cap", "self-consistency=2", "--arm", "engine", "--arm", "dynasor"),
-    *("--window-s", "0.5", "--repetitions", "1", "--trials", "2", "--alone", "1", "--max-tokens", "40"),
+    *(
+        "--window-s",
+        "0.5",
+        "--window-deadlines",
+        "0.1",
+        "--repetitions",
+        "1",
+        "--trials",
+        "2",
+        "--alone",
+        "1",
+        "--max-tokens",
+        "40",
+    ),
     *("--concurrency", "8", "--json"),
 )
 

@@ -43,8 +43,6 @@ WARM_SHARE = 0.25
 """Of that time, before it."""
 LOAD = 0.9
 """Of what the engine sustains, where the search for the baseline's knee begins."""
-WINDOW_DEADLINES = 2.0
-"""A window is so many base deadlines at least: within a shorter one a rate that cannot be borne does no harm yet."""
 MEBIBYTE = 1024.0 * 1024.0
 
 
@@ -54,7 +52,9 @@ class Plan:
 
     Args:
         questions: with references.
-        window_s: programs come for so long in every cell, or for ``WINDOW_DEADLINES`` where that is longer.
+        window_s: programs come for so long in every cell, at least.
+        window_deadlines: and for so many base deadlines at least: in a shorter time a rate that cannot be borne does
+            little harm yet.
         repetitions: of every knee.
         trials: samples of each question, by which its difficulty is told.
         deadline_factor: the base deadline is so many times what a program takes alone, with the fixed cap; None: as
@@ -69,6 +69,7 @@ class Plan:
     arms: Sequence[str] = tuple(ARMS)
     sampling: Sampling = field(default_factory=Sampling)
     window_s: float = 40.0
+    window_deadlines: float = 4.0
     repetitions: int = 3
     trials: int = 20
     deadline_factor: float | None = None
@@ -86,7 +87,8 @@ class Plan:
                 raise InputError(f"there is no arm {name!r}; choose {', '.join(ARMS)}")
         if ENGINE not in self.arms:
             raise InputError(f"the arm {ENGINE} is the baseline and has to be among the arms")
-        for name, value in (("window_s", self.window_s), ("deadline_factor", self.deadline_factor)):
+        for name in ("window_s", "window_deadlines", "deadline_factor"):
+            value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"{name} is {value}; a number above 0 was expected")
 
@@ -99,6 +101,7 @@ class Plan:
             "temperature": self.sampling.temperature,
             "max_tokens": self.sampling.max_tokens,
             "window_s": self.window_s,
+            "window_deadlines": self.window_deadlines,
             "trials": self.trials,
             "deadline_factor": self.deadline_factor,
             "alone": self.alone,
@@ -261,7 +264,7 @@ class OnlineBenchmark:
         return (counted.num_tokens - num_tokens) / (loop.time() - began)
 
     async def _window_s(self, name: str) -> float:
-        return max(self._plan.window_s, WINDOW_DEADLINES * await self._base_s(name))
+        return max(self._plan.window_s, self._plan.window_deadlines * await self._base_s(name))
 
     async def _base_s(self, name: str) -> float:
         factor = self._plan.deadline_factor or self._plan.workloads[name].deadline_factor

@@ -45,6 +45,7 @@ def _workload(cells: Sequence[Cell], judge: Judge, baseline: str, subject: str) 
     rivals = [arm for arm in arms if arm != subject and subject in arms]
     return {
         "base_deadline_s": judge.base_s[cells[0].workload],
+        "window_s": sorted({cell.window_s for cell in cells}),
         "repetitions": len(repetitions),
         "arms": {arm: _arm(cells, arm, knees[arm], scales[arm], at, judge, baseline) for arm in arms},
         "rate_ratio": {rival: _rate_ratio(knees[subject], knees[rival]) for rival in rivals},

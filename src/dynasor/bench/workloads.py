@@ -124,7 +124,7 @@ def _of_preset(cap: int, name: str, deadline_factor: float, *, reward: str | Non
 WORKLOADS: Mapping[str, Workload] = {
     each.program: each
     for each in (
-        _of_preset(20, "paper/sc-gsm8k", 10.0),
+        _of_preset(20, "paper/sc-gsm8k", 5.0),
         _of_preset(32, "paper/rebase-math", 4.0, reward="likelihood"),
         _of_preset(15, "paper/mcts-gsm8k", 3.0, reward="likelihood"),
         Workload(

@@ -59,6 +59,9 @@ def bench_online(
         ),
     ] = None,
     window_s: Annotated[float, typer.Option(help="Seconds in which programs come, in each cell, at least.")] = 40.0,
+    window_deadlines: Annotated[
+        float, typer.Option(help="And at least so many base deadlines, for overload to show.")
+    ] = 4.0,
     repetitions: Annotated[int, typer.Option(min=1, help="How often every knee is found.")] = 3,
     trials: Annotated[int, typer.Option(min=1, help="Samples of a question, to tell its difficulty.")] = 20,
     deadline_factor: Annotated[
@@ -90,6 +93,7 @@ def bench_online(
         arms=arm or tuple(ARMS),
         sampling=sampling,
         window_s=window_s,
+        window_deadlines=window_deadlines,
         repetitions=repetitions,
         trials=trials,
         deadline_factor=deadline_factor,
