@@ -19,6 +19,9 @@ from dynasor.errors import InputError
         ("[::1]:8000", "http://[::1]:8000/v1", "http://[::1]:8000"),
         ("https://api.openai.com/v1", "https://api.openai.com/v1", "https://api.openai.com"),
         ("https://h/prefix", "https://h/prefix/v1", "https://h/prefix"),
+        ("http://h:8000/v1/chat/completions", "http://h:8000/v1", "http://h:8000"),
+        ("http://h:8000/v1/models/", "http://h:8000/v1", "http://h:8000"),
+        ("https://h/models", "https://h/models/v1", "https://h/models"),
         ("https://h/v1beta/openai", "https://h/v1beta/openai", "https://h/v1beta"),
     ],
 )

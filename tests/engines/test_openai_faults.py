@@ -118,13 +118,15 @@ class TestFaults:
     @pytest.mark.parametrize("code", [401, 403])
     async def test_a_refused_key(self, server: ScriptedServer, engine: OpenAIEngine, code: int) -> None:
         server.replies = [status(code, {"error": {"message": "wrong key sk-secret"}})]
-        expected = f"URL refused the API key (HTTP {code}); give the right one as api_key"
+        expected = f"URL refused the API key (HTTP {code}); give the right one as api_key (a flag: --api-key)"
         assert await error_of(engine, EngineRejected) == expected
 
     async def test_a_missing_key(self, server: ScriptedServer) -> None:
         server.replies = [status(401, {})]
         async with OpenAIEngine(server.url) as engine:
-            expected = "URL refused a request without an API key (HTTP 401); give the right one as api_key"
+            expected = (
+                "URL refused a request without an API key (HTTP 401); give the right one as api_key (a flag: --api-key)"
+            )
             assert await error_of(engine, EngineRejected) == expected
 
     async def test_a_broken_engine(self, server: ScriptedServer, engine: OpenAIEngine) -> None:

@@ -32,6 +32,10 @@ def test_anything_else_is_told_the_three_forms() -> None:
     assert str(raised.value) == expected
 
 
+def test_a_host_and_a_port_are_an_address() -> None:
+    assert repr(open_engine("localhost:8000")) == repr(open_engine("http://localhost:8000"))
+
+
 def test_options_that_do_not_go_with_a_file() -> None:
     with pytest.raises(InputError, match=r"^model goes with an http\(s\) URL only, not with engine 'embedded'$"):
         open_engine("embedded", model="m")

@@ -10,6 +10,9 @@ from urllib.parse import SplitResult, urlsplit
 from dynasor.errors import InputError
 
 EXPECTED = "expected http(s)://host[:port][/v1] or host:port"
+HOST_AND_PORT = re.compile(r"[\w.\-\[\]:]+:\d+(/.*)?")
+ENDPOINT = re.compile(r"(?<=/)v\d+\w*(?P<endpoint>/(chat/completions|completions|models))$")
+"""Where clients send requests, which is what people copy; the API's root is before it."""
 VERSION_SEGMENT = re.compile(r"v\d+\w*")
 
 
@@ -37,7 +40,7 @@ class Address:
 
 
 def parse_address(base_url: str) -> Address:
-    """Read ``base_url``: an http(s) URL with or without its ``/v1``, or a bare ``host:port``.
+    """Read ``base_url``: an http(s) URL with or without its ``/v1`` or an endpoint after that, or a bare ``host:port``.
 
     Raises:
         InputError: for anything else, and for a URL with credentials, a query or a fragment.
@@ -48,6 +51,8 @@ def parse_address(base_url: str) -> Address:
     if parts.query or parts.fragment:
         raise InputError(f"engine address {base_url!r} has a query or a fragment; {EXPECTED}")
     path = parts.path.rstrip("/")
+    if found := ENDPOINT.search(path):
+        path = path[: found.start("endpoint")]
     versioned = any(VERSION_SEGMENT.fullmatch(segment) for segment in path.split("/"))
     origin = f"{parts.scheme}://{parts.netloc}"
     return Address(
@@ -57,9 +62,14 @@ def parse_address(base_url: str) -> Address:
     )
 
 
+def is_host_and_port(written: str) -> bool:
+    """Whether ``written`` is an address without its scheme, such as ``localhost:8000``."""
+    return "://" not in written and HOST_AND_PORT.fullmatch(written) is not None
+
+
 def split(base_url: str) -> SplitResult:
     written = base_url.strip()
-    if "://" not in written and re.fullmatch(r"[\w.\-\[\]:]+:\d+(/.*)?", written):
+    if is_host_and_port(written):
         written = f"http://{written}"
     try:
         parts = urlsplit(written)

@@ -76,7 +76,9 @@ class Blame:
     def _status_error(self, status: int, message: str) -> EngineError:
         if status in (401, 403):
             which = "the API key" if self.api_key else "a request without an API key"
-            return EngineRejected(f"{self.api} refused {which} (HTTP {status}); give the right one as api_key")
+            return EngineRejected(
+                f"{self.api} refused {which} (HTTP {status}); give the right one as api_key (a flag: --api-key)"
+            )
         if status in RETRYABLE_STATUSES:
             return EngineFailed(f"{self.api} is busy or down (HTTP {status}): {message}")
         if status < 500:

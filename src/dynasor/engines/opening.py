@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from dynasor.engines.address import is_host_and_port
 from dynasor.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def is_local(spec: str) -> bool:
     """
     if spec == EMBEDDED or spec.endswith(".gguf"):
         return True
-    if spec.lower().startswith(("http://", "https://")):
+    if spec.lower().startswith(("http://", "https://")) or is_host_and_port(spec):
         return False
     raise InputError(f"engine {spec!r} is unknown; expected 'embedded', a path ending in .gguf, or an http(s) URL")
 
