@@ -56,8 +56,9 @@ def test_openai_lines(tmp_path: Path) -> None:
             "one JSON object a line was expected",
         ),
         (["[1]"], "{path}:1: a JSON object was expected, this is a list"),
-        ([{"id": "a"}], '{path}:1: "question" is missing'),
-        ([{"question": "?"}], '{path}:1: "id" is missing'),
+        ([{"id": "a"}], '{path}:1: "question" is missing; the object has "id"'),
+        ([{}], '{path}:1: "question" is missing; the object has nothing'),
+        ([{"question": "?"}], '{path}:1: "id" is missing; the object has "question"'),
         (
             [{"id": "a", "question": ""}],
             '{path}:1: "question" is an empty string; a string that is not empty was expected',
@@ -72,7 +73,7 @@ def test_openai_lines(tmp_path: Path) -> None:
             [{"id": "a", "question": "?"}, {"id": "b", "question": "?"}, {"id": "a", "question": "?"}],
             "{path}:3: the id 'a' was used before, on line 1",
         ),
-        ([openai(), {"id": "a", "question": "?"}], '{path}:2: "custom_id" is missing'),
+        ([openai(), {"id": "a", "question": "?"}], '{path}:2: "custom_id" is missing; the object has "id", "question"'),
         (
             [{**openai(), "url": "/v1/embeddings"}],
             '{path}:1: "url" is \'/v1/embeddings\'; "/v1/chat/completions" was expected',

@@ -221,7 +221,8 @@ def _id(line: JSON, key: str) -> str:
 
 def _text(line: JSON, key: str) -> str:
     if key not in line:
-        raise _Unreadable(f'"{key}" is missing')
+        present = ", ".join(json.dumps(name) for name in line) or "nothing"
+        raise _Unreadable(f'"{key}" is missing; the object has {present}')
     value = line[key]
     if not isinstance(value, str) or not value.strip():
         raise _Unreadable(f'"{key}" is {_kind(value)}; a string that is not empty was expected')

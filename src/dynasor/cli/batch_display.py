@@ -146,8 +146,9 @@ def _comparison(summary: JSON) -> list[str]:
             f"tokens saved against {largest}: {even['token_saving']:.1%}"
         )
     else:
+        samples = "1 sample" if even["samples"] == 1 else f"{even['samples']} samples"
         lines.append(
-            f"an even allocation needs {even['samples']} samples per question for this accuracy "
+            f"an even allocation needs {samples} per question for this accuracy "
             f"({even['accuracy']:.1%}); tokens saved against that: {even['token_saving']:.1%}"
         )
     return lines

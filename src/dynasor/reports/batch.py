@@ -125,7 +125,7 @@ def even_figure(main: Arm, even: EvenAllocation) -> Figure:
     note = (
         f"no even allocation up to {largest} samples is as accurate"
         if samples is None
-        else f"{samples} samples for every question would be as accurate"
+        else f"{samples} {'sample' if samples == 1 else 'samples'} for every question would be as accurate"
     )
     return Figure("saved against an even allocation", saved, "percent", note)
 
