@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 import pytest
 
-from dynasor.errors import EngineRejected
+from dynasor.errors import EngineRejected, InputError
 from dynasor.serving import KeyRing, Limits
 from dynasor.serving.keys import Key, digest_of
+from dynasor.serving.server import Listening, open_site
 from tests.in_process_engine import InProcessEngine, Reply, says
 from tests.serving.running import Served, serving, until
 
@@ -105,10 +106,29 @@ async def test_bad_input(served: Served, body: object, status: int, code: str | 
 
 
 async def test_paths_and_methods_that_do_not_exist(served: Served) -> None:
-    assert (await served.get("/v1/nothing"))[0] == 404
+    status, body = await served.get("/v1/nothing")
+    assert (status, body["error"]["message"]) == (404, "there is no /v1/nothing")
     status, body = await served.get("/v1/chat/completions")
     assert (status, body["error"]["code"]) == (405, "method_not_allowed")
     assert (await served.get("/v1/programs/none"))[1]["error"]["code"] == "program_not_found"
+
+
+async def test_a_base_url_without_its_version_is_told_so(served: Served) -> None:
+    status, body = await served.post("/chat/completions", HI)
+    assert (status, body["error"]["code"]) == (404, "unknown_url")
+    assert "perhaps /v1/chat/completions was meant" in body["error"]["message"]
+
+
+async def test_a_program_that_needs_a_reward_is_told_so(served: Served) -> None:
+    _, body = await served.post("/v1/chat/completions", {**HI, "dynasor": {"program": "mcts"}})
+    assert body["error"]["message"].endswith("was expected (mcts needs a reward: `dynasor serve --reward`)")
+
+
+async def test_a_port_that_is_taken(served: Served) -> None:
+    expected = f"^cannot listen on 127.0.0.1, port {served.port}: Address already in use; choose --host and --port$"
+    with pytest.raises(InputError, match=expected):
+        async with open_site(served.service, Listening(port=served.port)):
+            pass
 
 
 async def test_a_body_of_50_mb_is_refused_before_it_is_read(served: Served) -> None:

@@ -243,7 +243,7 @@ async def warn_of_ignored_priorities(replicas: Mapping[str, Engine], engines: Se
     it gets no more than it works on."""
     for engine, spec in zip(replicas.values(), engines, strict=True):
         if not is_local(spec):
-            await warn_if_priorities_are_ignored(engine)
+            await warn_if_priorities_are_ignored(engine, spec)
 
 
 def replica_names(engines: Sequence[str]) -> list[str]:

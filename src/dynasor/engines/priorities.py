@@ -40,12 +40,14 @@ class TakesPriorities(Protocol):
         ...
 
 
-async def warn_if_priorities_are_ignored(engine: Engine) -> bool:
-    """Log a warning if the priorities of requests to ``engine``, which was entered, may be of no effect there."""
+async def warn_if_priorities_are_ignored(engine: Engine, name: str | None = None) -> bool:
+    """Log a warning if the priorities of requests to ``engine``, which was entered, may be of no effect there; ``name``
+    is what whoever reads it knows it by."""
     why = await why_they_are_ignored(engine)
     if why is None:
         return False
-    LOGGER.warning("priorities may have no effect in %r: %s; they still order what waits here", engine, why)
+    where = name or repr(engine)
+    LOGGER.warning("priorities may have no effect in %s: %s; they still order what waits here", where, why)
     return True
 
 

@@ -79,12 +79,19 @@ def tenant_of(request: web.Request) -> str:
 def refusal_of_http(error: web.HTTPException, request: web.Request) -> Refusal:
     """What aiohttp refuses by itself, in OpenAI's shape."""
     if error.status == 404:
-        return Refusal.not_found(f"there is no {request.path}", "unknown_url")
+        return Refusal.not_found(f"there is no {request.path}{hint_of_version(request)}", "unknown_url")
     if error.status == 405:
         return Refusal(405, f"{request.path} does not take {request.method}", code="method_not_allowed")
     if error.status == 413:
         return too_large(request.app[SERVICE].limits)
     return Refusal(error.status, error.reason)
+
+
+def hint_of_version(request: web.Request) -> str:
+    """For clients whose base URL lacks its ``/v1``."""
+    meant = GUARDED.rstrip("/") + request.path
+    is_ours = any(route.get_info().get("path") == meant for route in request.app.router.resources())
+    return f"; perhaps {meant} was meant, with /v1 at the end of the client's base URL" if is_ours else ""
 
 
 def too_large(limits: Limits) -> Refusal:

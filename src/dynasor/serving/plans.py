@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dynasor.errors import InputError
 from dynasor.parameters import parameters_of
-from dynasor.programs import Program, load_program
+from dynasor.programs import PROGRAMS, Program, load_program
 from dynasor.runtime import Options
 from dynasor.scheduling import Agreement, Allocator, Fixed, make_allocator
 from dynasor.serving.refusals import Refusal, Refused
@@ -72,6 +72,8 @@ def program_for(envelope: Envelope, offer: Offer, *, is_chat: bool) -> str:
     if named != PASS_THROUGH and named not in offer.programs:
         choices = ", ".join((*offer.programs, PASS_THROUGH))
         message = f"dynasor.program is {named!r}; one of {choices} was expected"
+        if named in PROGRAMS:
+            message += f" ({named} needs a reward: `dynasor serve --reward`)"
         raise Refused(Refusal.bad_field("dynasor.program", message, "unknown_program"))
     return named
 

@@ -14,6 +14,7 @@ A second signal goes to 4 at once, and waits for no writing.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from dynasor.errors import InputError
 from dynasor.serving.app import create_app
 from dynasor.serving.connection import Site
 from dynasor.serving.service import Service, logger
@@ -76,7 +78,10 @@ async def open_site(service: Service, listening: Listening) -> AsyncIterator[Sit
     await runner.setup()
     try:
         site = Site(runner, listening.host, listening.port, service.limits.header_timeout_s)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            raise cannot_listen(listening, error) from error
         async with service.runtime.watching_caches():
             yield site
     finally:
@@ -84,9 +89,17 @@ async def open_site(service: Service, listening: Listening) -> AsyncIterator[Sit
         await service.all_over()
 
 
+def cannot_listen(listening: Listening, error: OSError) -> InputError:
+    is_of_system = (
+        error.errno is not None and error.errno > 0
+    )  # those of name look-ups are below, with texts of their own
+    reason = os.strerror(error.errno) if is_of_system else error.strerror
+    return InputError(f"cannot listen on {listening.host}, port {listening.port}: {reason}; choose --host and --port")
+
+
 async def drain(service: Service, grace_s: float, shutdown: Shutdown) -> None:
     """Steps 1 to 4."""
-    logger.info("shutting down: %d programs are at work", service.admission.num_programs)
+    logger.info("shutting down; programs at work: %d", service.admission.num_programs)
     service.admission.closing_in_s = grace_s
     await over_or_hurried(service, shutdown, grace_s)
     if shutdown.hurried.is_set():
