@@ -245,7 +245,21 @@ def is_formatted(value: object) -> bool:
     return is_set(value) and not (isinstance(value, dict) and value.get("type") == "text")
 
 
+OF_ENGINES: Mapping[str, Callable[[object], bool]] = {
+    "top_k": lambda value: value not in (None, 0, -1),
+    "min_p": is_set,
+    "repetition_penalty": is_several,
+    "chat_template_kwargs": is_set,
+    "structured_outputs": is_set,
+    "guided_json": is_set,
+    "guided_regex": is_set,
+    "guided_choice": is_set,
+    "guided_grammar": is_set,
+}
+"""What vLLM, SGLang or llama.cpp take besides OpenAI's members, and many clients send."""
+
 CHAT_ENGINE_ONLY: Mapping[str, Callable[[object], bool]] = {
+    **OF_ENGINES,
     "n": is_several,
     "tools": is_set,
     "functions": is_set,
@@ -262,6 +276,7 @@ CHAT_ENGINE_ONLY: Mapping[str, Callable[[object], bool]] = {
 """What changes an answer and only the engine can do, with whether a value asks for it."""
 
 COMPLETION_ENGINE_ONLY: Mapping[str, Callable[[object], bool]] = {
+    **OF_ENGINES,
     **{name: CHAT_ENGINE_ONLY[name] for name in ("n", "logit_bias", "frequency_penalty", "presence_penalty")},
     "best_of": is_several,
     "echo": is_set,

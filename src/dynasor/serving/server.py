@@ -90,10 +90,8 @@ async def open_site(service: Service, listening: Listening) -> AsyncIterator[Sit
 
 
 def cannot_listen(listening: Listening, error: OSError) -> InputError:
-    is_of_system = (
-        error.errno is not None and error.errno > 0
-    )  # those of name look-ups are below, with texts of their own
-    reason = os.strerror(error.errno) if is_of_system else error.strerror
+    number = error.errno or 0  # below 0 for names that are not found
+    reason = os.strerror(number) if number > 0 else error.strerror
     return InputError(f"cannot listen on {listening.host}, port {listening.port}: {reason}; choose --host and --port")
 
 
