@@ -62,11 +62,35 @@ def test_a_workload_of_streams_and_an_event_log(tmp_path: Path) -> None:
     ]
     workload.write_text(json.dumps({"streams": streams, "weights": {"chat": 2, "file": 1}}))
     arguments = ("--workload", str(workload), "--policy", "gang", "--json", "--events", str(events))
-    (arm,) = json.loads(ran(*arguments))["arms"]
+    result = CliRunner().invoke(app, ["simulate", "--programs", "12", *arguments], catch_exceptions=False)
+    (arm,) = json.loads(result.output)["arms"]
     assert {name: found["programs"] for name, found in arm["streams"].items()} == {"chat": 10, "file": 2}
     lines = [json.loads(line) for line in events.read_text().splitlines()]
     assert sum(line["event"] == "ProgramEnded" for line in lines) == 12
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        ({"weights": {"chad": 2}}, ": weights has chad; the tenants are chat"),
+        ({"weights": {"chat": 0}}, ": weights are to be an object of numbers above 0 by the name of a tenant"),
+        ({"weights": [1]}, ": weights are to be an object of numbers above 0 by the name of a tenant"),
+        ({"weigths": {"chat": 2}}, " has weigths; it may have streams, weights"),
+    ],
+)
+def test_a_slip_in_a_workload_is_named(tmp_path: Path, stored: dict[str, object], message: str) -> None:
+    workload = tmp_path / "workload.json"
+    streams = [{"name": "chat", "rate": 20, "questions": "gsm8k-faithful-cot"}]
+    workload.write_text(json.dumps({"streams": streams, **stored}))
+    with pytest.raises(InputError) as caught:
+        CliRunner().invoke(app, ["simulate", "--workload", str(workload)], catch_exceptions=False)
+    assert str(caught.value) == f"{workload}{message}"
+
+
+def test_options_of_one_stream_do_not_go_with_a_workload() -> None:
+    message = refusal("--workload", "any.json")
+    assert message == "--rate does not go with --workload, whose streams say it each for themselves"
 
 
 @pytest.mark.parametrize(

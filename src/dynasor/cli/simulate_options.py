@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +24,8 @@ from dynasor.vocabulary import Sampling
 
 PROFILE = "a100-80gb-llama-3.1-8b"
 POPULATION = "gsm8k-faithful-cot"
+OF_A_FILE = ("workload", "programs", "modelled", "prompt_tokens", "mean_tokens", "seed")
+"""Options that go with ``--workload``; the others describe the one stream that there is without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ class LoadOptions:
         """The streams of the file, else the one that the options describe."""
         defaults = Defaults(self.prompt_tokens, self.mean_tokens, self.modelled)
         if self.workload is not None:
+            self.refuse_options_of_one_stream()
             return read_workload(self.workload, defaults)
         stream = Stream(
             name="main",
@@ -106,6 +109,13 @@ class LoadOptions:
             has_deadline=self.deadline,
         )
         return Workload([stream], None)
+
+    def refuse_options_of_one_stream(self) -> None:
+        """InputError for an option that describes the one stream, where a file describes all."""
+        for each in fields(self):
+            if each.name not in OF_A_FILE and getattr(self, each.name) != each.default:
+                flag = "--" + each.name.replace("_", "-")
+                raise InputError(f"{flag} does not go with --workload, whose streams say it each for themselves")
 
     def make_times(self) -> Times:
         """When programs come, as --arrivals says."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,27 @@ def read_workload(path: Path, defaults: Defaults) -> Workload:
     if not isinstance(stored, dict) or not isinstance(stored.get("streams"), list):
         raise InputError(f'{path}: an object with "streams", a list, was expected')
     streams = [_stream(each, number, path, defaults) for number, each in enumerate(stored["streams"], 1)]
-    return Workload(streams, stored.get("weights"))
+    if unknown := stored.keys() - {"streams", "weights"}:
+        raise InputError(f"{path} has {', '.join(sorted(unknown))}; it may have streams, weights")
+    return Workload(streams, _weights(stored.get("weights"), streams, path))
+
+
+def _weights(stored: object, streams: Sequence[Stream], path: Path) -> Mapping[str, float] | None:
+    """What each tenant weighs; a name that no stream has is a slip of the pen."""
+    if stored is None:
+        return None
+    if not isinstance(stored, dict) or not all(is_weight(value) for value in stored.values()):
+        raise InputError(f"{path}: weights are to be an object of numbers above 0 by the name of a tenant")
+    tenants = {stream.options.tenant for stream in streams}
+    if strangers := stored.keys() - tenants:
+        raise InputError(
+            f"{path}: weights has {', '.join(sorted(strangers))}; the tenants are {', '.join(sorted(tenants))}"
+        )
+    return stored
+
+
+def is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
 def _stream(stored: object, number: int, path: Path, defaults: Defaults) -> Stream:
