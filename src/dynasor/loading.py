@@ -21,4 +21,5 @@ def load_attribute(name: str, what: str) -> Any:
     try:
         return getattr(importlib.import_module(module), attribute)
     except Exception as error:  # a user's module may raise anything while it is imported
-        raise InputError(f"the {what} {name!r} cannot be loaded: {error}") from error
+        hint = f"; it is named as {module.removesuffix('.py')}:{attribute}" if module.endswith(".py") else ""
+        raise InputError(f"the {what} {name!r} cannot be loaded: {error}{hint}") from error

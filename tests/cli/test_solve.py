@@ -68,6 +68,43 @@ def test_parameters_of_a_program_and_a_reward_of_ones_own(tmp_path: Path, monkey
     assert done.stderr == f"dynasor: {expected}\n"
 
 
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("Fails", ["mine.py", "dynasor: code of your own failed: ValueError: my own slip"]),
+        ("SaysText", ["dynasor: the program SaysText gave back a str; an Answer was expected"]),
+    ],
+)
+def test_mistakes_in_a_program_of_ones_own_are_told_without_our_insides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, said: list[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(MISTAKES)
+    monkeypatch.chdir(tmp_path)
+    done = dynasor("solve", QUESTION, "-p", f"mine:{program}", "-n", "2")
+    assert done.returncode == 2
+    assert all(part in done.stderr for part in said)
+    assert "Traceback" not in done.stderr and "runtime.py" not in done.stderr
+
+
+def test_a_program_named_by_its_file_is_told_how() -> None:
+    done = dynasor("solve", QUESTION, "-p", "mine.py:First")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("; it is named as mine:First\n")
+
+
+MISTAKES = """
+class Fails:
+    async def execute(self, session):
+        async with session.branches() as branches:
+            async for completion in branches:
+                raise ValueError("my own slip")
+
+
+class SaysText:
+    async def execute(self, session):
+        return "84"
+"""
+
 PROGRAM_AND_REWARD = """
 from dataclasses import dataclass
 from dynasor import Answer, Certaindex, Session

@@ -32,7 +32,7 @@ MEANINGS = {
     ExitCode.DONE: "done",
     ExitCode.SOME_FAILED: "done, but some of it failed: questions (their lines say why), checks, or a simulation",
     ExitCode.BAD_INPUT: "the input or an option cannot be used; nothing was spent, unless a program of your own is "
-    "found to break the rules",
+    "found to break the rules, or fails",
     ExitCode.NO_ENGINE: "the engine cannot be reached, or does not answer; results so far are kept",
     ExitCode.INTERRUPTED: "interrupted; results so far are kept",
 }

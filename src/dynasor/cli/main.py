@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from importlib.metadata import version
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from dynasor.cli import (
     solve,
 )
 from dynasor.cli.exit_codes import ExitCode
+from dynasor.cli.own_code import frames_of_own_code
 from dynasor.errors import DynasorError
 
 app = typer.Typer(
@@ -67,3 +69,10 @@ def main() -> None:
     except (DynasorError, OSError) as error:
         sys.stderr.write(f"dynasor: {error}\n")
         raise SystemExit(ExitCode.of_error(error)) from None
+    except Exception as error:
+        frames = frames_of_own_code(error)
+        if not frames:  # a defect of ours: all of the traceback
+            raise
+        sys.stderr.write("".join(traceback.format_list(frames)))
+        sys.stderr.write(f"dynasor: code of your own failed: {type(error).__name__}: {error}\n")
+        raise SystemExit(ExitCode.BAD_INPUT) from None

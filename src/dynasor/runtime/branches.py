@@ -94,7 +94,7 @@ class ProgramBranches(Generic[Result]):
             current = asyncio.current_task()
             if current is not None and current.cancelling():
                 raise asyncio.CancelledError from group
-            raise first_cause(group) from group
+            raise first_cause(group) from (group if len(group.exceptions) > 1 else None)
         finally:
             self._knob.open = 0
             self._knob.in_branches = False

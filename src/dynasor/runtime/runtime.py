@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 
 from dynasor.answers import AnswerReader
 from dynasor.engines.protocol import Engine
-from dynasor.errors import EngineError, InputError, ProgramFailed, first_cause
+from dynasor.errors import BadProgram, EngineError, InputError, ProgramFailed, first_cause
 from dynasor.events import (
     Listener,
     ProgramEnded,
@@ -252,6 +252,9 @@ class Runtime:
 
 def completed(found: Answer, run: ProgramRun, arrival_time: float) -> Answer:
     """A program's answer with what the runtime knows of its run."""
+    if not isinstance(found, Answer):  # programs are written by anybody, also without a type checker
+        kind = type(found).__name__
+        raise BadProgram(f"the program {run.program} gave back a {kind}; an Answer was expected")
     session, account = run.session, run.session.account
     end_time = now()
     allocators_word = session.stop_reason if session.stop_reason is not StopReason.PROGRAM else found.stop_reason
