@@ -80,6 +80,10 @@ def test_without_marks_nothing_tells_what_is_right() -> None:
         (b'{"id": 1.5, "samples": []}', ':1: "id" is a number with a decimal point; a string was expected'),
         (b'{"id": true, "samples": []}', ':1: "id" is a boolean; a string was expected'),
         (b'{"id": "q"}', ':1: "samples" is missing; a list was expected'),
+        (
+            b'{"id": "q", "samples": 3}',
+            ':1: "samples" is how many there were; `dynasor batch --keep-samples` keeps what they said',
+        ),
         (b'{"id": "q", "samples": {}}', ':1: "samples" is an object; a list was expected'),
         (b'{"id": "q", "samples": []}', ':1: "samples" is empty; at least one sample was expected'),
         (

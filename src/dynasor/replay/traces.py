@@ -173,6 +173,8 @@ def _object(line: bytes) -> JSON:
 
 def _question(value: JSON) -> RecordedQuestion:
     id = field_of(value, "id", "a string", str, int)
+    if "branches" not in value and type(value.get("samples")) is int:
+        raise Unreadable('"samples" is how many there were; `dynasor batch --keep-samples` keeps what they said')
     samples = field_of(value, "branches" if "branches" in value else "samples", "a list", list)
     if not samples:
         raise Unreadable('"samples" is empty; at least one sample was expected')
