@@ -84,6 +84,16 @@ def test_errors_have_their_exit_codes(error: Any, code: int) -> None:
     assert ExitCode.of_error(error) == code
 
 
+@pytest.mark.parametrize(("columns", "has_table"), [(80, False), (160, True)])
+def test_help_cuts_no_word_whatever_the_width(columns: int, has_table: bool) -> None:
+    environment = {**NO_TERMINAL, "COLUMNS": str(columns)}
+    done = subprocess.run([*COMMAND, "batch", "--help"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert all(len(line) <= columns for line in done.stdout.splitlines())
+    assert "…" not in done.stdout
+    assert ("╭" in done.stdout) is has_table
+
+
 def test_an_unknown_verb_or_option_is_bad_input() -> None:
     assert dynasor("slove").returncode == ExitCode.BAD_INPUT
     assert dynasor("solve", "1+1", "--engin", "x").returncode == ExitCode.BAD_INPUT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import traceback
 from importlib.metadata import version
@@ -28,11 +29,15 @@ from dynasor.cli.exit_codes import ExitCode
 from dynasor.cli.own_code import frames_of_own_code
 from dynasor.errors import DynasorError
 
+LEAST_COLUMNS_OF_TABLES = 110
+"""In a narrower terminal the columns of a table of options leave no room for what they say; plain help has it."""
+IS_WIDE = shutil.get_terminal_size().columns >= LEAST_COLUMNS_OF_TABLES
+
 app = typer.Typer(
     name="dynasor",
     help="Serve and evaluate LLM reasoning programs: stop sampling when the answer is settled.",
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode="markdown" if IS_WIDE else None,
     pretty_exceptions_enable=False,
     epilog="Exit codes: " + "; ".join(f"{code:d} {code.meaning}" for code in ExitCode) + ".",
 )
@@ -56,7 +61,11 @@ app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.command("questions")(questions.questions)
 
-bench = typer.Typer(help="Measure an engine, and what each way of serving makes of it.", no_args_is_help=True)
+bench = typer.Typer(
+    help="Measure an engine, and what each way of serving makes of it.",
+    no_args_is_help=True,
+    rich_markup_mode="rich" if IS_WIDE else None,
+)
 bench.command("batch")(bench_batch.bench_batch)
 bench.command("online")(bench_online.bench_online)
 bench.command("profile")(bench_profile.profile)
