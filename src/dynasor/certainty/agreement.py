@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import lru_cache
-from operator import mul
 
 from dynasor.vocabulary import VoteCounts
 
@@ -106,20 +105,32 @@ def _stays(lead: float, steps: tuple[float, float], weights: VotePrior, remainin
     """Probability that a ``lead`` is kept when each vote for the leader adds ``steps[0]`` to it and each for the
     runner-up takes ``steps[1]`` away; a tie counts half.
 
-    A sum over all splits of ``remaining`` into votes for the leader, the runner-up and the rest, which are
-    Dirichlet-multinomial with ``weights``.
+    The votes to come are Dirichlet-multinomial with ``weights``. So those for either of the two are beta-binomial, and
+    among these the leader's are again. Each further one of these is the leader's by Polya's urn, so the chance that
+    the leader gets enough of them follows from that of one fewer, and all takes time in proportion to ``remaining``.
     """
-    (for_leader, scale_0), (for_runner_up, scale_1), (for_rest, scale_2) = (_ways(each, remaining) for each in weights)
-    for_rest.reverse()
-    stays = 0.0
-    for gained in range(remaining + 1):
-        bearable = (lead + gained * steps[0]) / steps[1] if steps[1] else math.inf
-        most = min(remaining - gained + 1, math.ceil(max(0.0, bearable)))
-        ways = sum(map(mul, for_runner_up[:most], for_rest[gained : gained + most]))
-        if bearable == most <= remaining - gained:
-            ways += 0.5 * for_runner_up[most] * for_rest[gained + most]
-        stays += for_leader[gained] * ways
-    stays *= math.exp(scale_0 + scale_1 + scale_2 - _log_ways(sum(weights), remaining)[remaining])
+    for_leader, for_runner_up, for_rest = (_log_ways(weight, remaining) for weight in weights)
+    of_both = weights[0] + weights[1]
+    for_both, for_all = _log_ways(of_both, remaining), _log_ways(sum(weights), remaining)[remaining]
+
+    def bearable(gained: int) -> float:
+        """With so many votes gained: fewer than this for the runner-up leave a lead, as many a tie."""
+        return (lead + gained * steps[0]) / steps[1] if steps[1] else math.inf
+
+    def chance(gained: int, votes: int) -> float:
+        """That of so many votes for either, exactly so many are for the leader."""
+        return math.exp(for_leader[gained] + for_runner_up[votes - gained] - for_both[votes])
+
+    stays, kept, least = 0.0, 1.0, 0  # kept: the chance that at least so many of the votes are for the leader
+    for votes in range(remaining + 1):
+        while bearable(least) <= votes - least:
+            kept -= chance(least, votes)
+            least += 1
+        below = chance(least - 1, votes) if least else 0.0
+        is_tie = least > 0 and bearable(least - 1) == votes - least + 1
+        share = math.exp(for_both[votes] + for_rest[remaining - votes] - for_all)
+        stays += share * (kept + (0.5 * below if is_tie else 0.0))
+        kept += below * (weights[0] + least - 1) / (of_both + votes)
     return min(math.nextafter(1.0, 0.0), stays)
 
 
@@ -131,13 +142,6 @@ def dirichlet_multinomial(weights: VotePrior, samples: int) -> Iterator[tuple[in
         for second in range(samples - first + 1):
             log_probability = tables[0][first] + tables[1][second] + tables[2][samples - first - second] - norm
             yield first, second, math.exp(log_probability)
-
-
-def _ways(weight: float, samples: int) -> tuple[list[float], float]:
-    """``_log_ways``, each as a plain number, divided by the largest, and the logarithm of that."""
-    logs = _log_ways(weight, samples)
-    largest = max(logs)
-    return [math.exp(value - largest) for value in logs], largest
 
 
 def _log_ways(weight: float, samples: int) -> list[float]:
