@@ -31,6 +31,7 @@ class ScriptedPatient:
         self.policy = "priority"
         self.has_metrics = True
         self.takes_priority = True
+        self.ignores_eos = True
         self.running = 0
         self.generated = 0
         self.seen: set[str] = set()
@@ -58,6 +59,8 @@ class ScriptedPatient:
             return self.convert(request.path, body)
         if body.get("priority") and not self.takes_priority:
             return web.json_response({"error": {"message": "priority scheduling is not enabled"}}, status=400)
+        if body.get("ignore_eos") and not self.ignores_eos:
+            return web.json_response({"error": {"message": "unknown field ignore_eos"}}, status=400)
         if not body.get("stream"):
             return web.json_response(self.whole(body))
         return await self.stream(request, body)

@@ -91,6 +91,12 @@ async def test_an_engine_at_work_is_not_measured(patient: ScriptedPatient) -> No
     assert found["leaving aborts"].found == "not tried: the engine works on 3 requests of others"
 
 
+async def test_a_long_answer_that_is_refused_says_nothing_of_aborts(patient: ScriptedPatient) -> None:
+    patient.ignores_eos = False
+    found = not_ok(await examined(patient))
+    assert found["leaving aborts"].found == "not tried: a long answer is refused with HTTP 400"
+
+
 async def test_a_short_context_and_a_hosted_engine() -> None:
     async with ScriptedServer() as server:
         patient = ScriptedPatient(server, kind="openai", context=1024)

@@ -12,7 +12,7 @@ from uuid import uuid4
 from dynasor.doctor.finding import Finding
 from dynasor.doctor.patient import Patient, pieces_of
 from dynasor.engines.counters import EngineCounters, engine_counters
-from dynasor.errors import EngineError, EngineFailed
+from dynasor.errors import EngineError, EngineFailed, EngineRejected
 
 TRIES = 3
 LONGEST_PROMPT_WORDS = 1500
@@ -118,7 +118,10 @@ async def check_aborts(patient: Patient) -> Finding:
         return Finding.warning(
             name, found, "whether cancelled work ends there is not known", "ask again when it is idle"
         )
-    await begin_and_leave(patient)
+    try:
+        await begin_and_leave(patient)
+    except EngineRejected as error:
+        return Finding.warning(name, f"not tried: {error}", "whether cancelled work ends there is not known")
     after = await settled_counters(patient)
     written = after.generated_tokens - before.generated_tokens
     found = f"{written} of {LONG_ANSWER_TOKENS} tokens were written after a client that left"
@@ -139,6 +142,8 @@ async def counters_of(patient: Patient) -> EngineCounters:
 async def begin_and_leave(patient: Patient) -> None:
     body = {"prompt": "1, 2, 3,", "max_tokens": LONG_ANSWER_TOKENS, "ignore_eos": True, "stream": True}
     async with patient.forwarded("completions", body) as answer:
+        if answer.status != 200:
+            raise EngineRejected(f"a long answer is refused with HTTP {answer.status}")
         async for _ in pieces_of(answer):
             return
 
