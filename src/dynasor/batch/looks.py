@@ -15,11 +15,12 @@ class Looks:
     """Listens to one program."""
 
     def __init__(self) -> None:
-        self._measured: list[CertaindexMeasured] = []
+        self._measured: list[tuple[int, float, str | None]] = []
+        """Units finished, certaindex and answer. Whole events would keep the branches behind each, too."""
 
     def hear(self, event: Event) -> None:
         if isinstance(event, CertaindexMeasured):
-            self._measured.append(event)
+            self._measured.append((event.finished, event.certaindex.value, event.answer))
 
     def begin_again(self) -> None:
         self._measured.clear()
@@ -29,8 +30,8 @@ class Looks:
     ) -> list[JSON]:
         """All looks in their order; the last is the end, with the answer that the program gave. ``is_right`` judges
         an answer, where there is a reference."""
-        units = max([answer.num_samples, *(look.finished for look in self._measured)])
-        seen = [(look.finished, look.certaindex.value, look.answer) for look in self._measured if look.finished < units]
+        units = max([answer.num_samples, *(finished for finished, _, _ in self._measured)])
+        seen = [look for look in self._measured if look[0] < units]
         return [
             {
                 "units": finished,
