@@ -71,7 +71,7 @@ async def answer_all(given: argparse.Namespace, lines: list[dict[str, str]]) -> 
         api_key="none",
         model_name=given.model,
         temperature=given.temperature,
-        max_tokens=given.max_tokens,
+        max_completion_tokens=given.max_tokens,
     )
     began = time.monotonic()
     async with model:

@@ -44,6 +44,7 @@ from dynasor.vocabulary import JSON
 AT_ONCE = 32
 CHAIN_TOKENS, SAMPLE_TOKENS = 1000, 1024
 SAMPLES = 16
+WARM_UP_QUESTIONS = 4
 SEEDS_PER_QUESTION, SEEDS_PER_REPETITION = 1000, 1_000_000
 CHAINS, VOTES = "chains", "votes"
 ITS_HUB = Path(__file__).with_name("its_hub_votes.py")
@@ -292,9 +293,11 @@ def measure_all(all_arms: Sequence[Arm], setting: Setting, repetitions: int, bud
 
 
 @contextmanager
-def engine(python: str | None, folder: Path) -> Iterator[str]:
-    """The URL, without ``/v1``, of vLLM if there is one, else of the embedded engine."""
-    if python is None:
+def engine(url: str | None, python: str | None, folder: Path) -> Iterator[str]:
+    """The URL, without ``/v1``, of an engine that runs, else of vLLM if there is one, else of the embedded engine."""
+    if url is not None:
+        yield url
+    elif python is None:
         with embedded_server() as url:
             yield url
     else:
@@ -334,10 +337,12 @@ def main() -> None:
     subprocess.run([sys.executable, "-m", "dynasor", *command], check=True)
     lines = [orjson.loads(line) for line in questions.read_bytes().splitlines()]
     all_arms = arms(given.its_hub, given.budgets, given.profile)
-    with engine(vllm_python, given.folder) as url:
+    with engine(given.engine, vllm_python, given.folder) as url:
         setting = Setting(url, asyncio.run(model_at(url)), lines, given.folder)
         print("warming up ...")
-        asking(majority, by_chain=False)(replace(setting, questions=lines[:AT_ONCE], repetition=given.repetitions))
+        asking(majority, by_chain=False)(
+            replace(setting, questions=lines[:WARM_UP_QUESTIONS], repetition=given.repetitions)
+        )
         measured = measure_all(all_arms, setting, given.repetitions, given.budget_s)
     result = {
         **where(vllm_python, given.its_hub),
@@ -358,6 +363,9 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--engine", help="URL of an idle one without /v1; vLLM with the options that this starts it with"
+    )
     parser.add_argument("--questions", type=int, default=100)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--budgets", type=int, nargs="+", default=[100, 140], help="tokens at which chains are cut")

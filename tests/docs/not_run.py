@@ -10,6 +10,7 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ("docs/quickstart.md", "source .venv/bin/activate"): "the tests run in their environment already",
     ("docs/benchmarks.md", "dynasor bench"): "an hour on an engine; tests/bench runs small ones",
     ("docs/benchmarks.md", "make test-vllm"): "installs vLLM; CI does it",
+    ("docs/benchmarks.md", "make .venv-rivals"): "installs its_hub",
     ("docs/benchmarks.md", "DYNASOR_VLLM_PYTHON="): "an hour on real vLLM",
     ("docs/benchmarks.md", "python -m benchmarks.write_results"): "writes a page of the repository from stored results",
     ("docs/chat.md", "dynasor chat --url https://api.example.com"): "a hosted server",
