@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from benchmarks.algorithms import paired_numbers
+from dynasor.paired import paired_difference
 from dynasor.vocabulary import JSON
+
+
+LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ def compared(runs: Sequence[Ran], others: Sequence[Ran]) -> JSON:
     """Accuracy of ``runs`` less that of ``others``, and the share of tokens saved, over the same questions."""
     gained = [one - other for one, other in zip(means(runs, right), means(others, right), strict=True)]
     spent = zip(means(runs, Ran.tokens_by_question), means(others, Ran.tokens_by_question), strict=True)
-    return paired_numbers(gained, list(spent))
+    return {**paired_numbers(gained, list(spent)), "accuracy_p_value": paired_difference(gained).p_value}
 
 
 def section(result: JSON) -> Iterator[str]:
@@ -111,10 +115,10 @@ def section(result: JSON) -> Iterator[str]:
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     yield "## Others at the same work"
     yield ""
+    turns = "in turns to begin" if result["repetitions"] > 1 else "once, in this order"
     yield (
-        f"{result['questions']} test questions, {result['repetitions']} repetitions, one engine ({result['engine']}), "
-        f"asked by HTTP by one arm after the other, which takes turns to begin; at most {result['at_once']} requests, "
-        f"or chains, at once. Tokens are by the engine's own counter, probes and cancelled samples with them. "
+        f"{result['questions']} test questions, {result['repetitions']} repetition(s), one engine ({result['engine']}), "
+        f"asked by HTTP by one arm after the other, {turns}; at most {result['at_once']} requests, or chains, at once. Tokens are by the engine's own counter, probes and cancelled samples with them. "
         "95 % intervals over questions; for tokens and seconds, the lowest and the highest repetition. "
         f"Measured on {machine['cores']} core(s) of {machine['processor']} that other work shared (load average "
         f"{machine['load_average']:.1f}), so seconds compare within this run only. {versions}."
@@ -170,15 +174,17 @@ def differences(found: JSON | None) -> tuple[str, str]:
 
 
 def verdict(group: JSON) -> str:
-    """Where the subject wins and loses, as far as the intervals tell."""
+    """Where the subject wins and loses: in tokens by the intervals, in accuracy by the exact test, as intervals of few
+    questions are too narrow."""
     against = {name: found["subject_against_it"] for name, found in group["arms"].items() if name != group["subject"]}
     subject = group["subject"]
     seconds = {name: found["seconds"]["mean"] for name, found in group["arms"].items()}
+    sure = {name: each for name, each in against.items() if each["accuracy_p_value"] <= LEVEL}
     clear = {
         f"{subject} takes fewer tokens than": [name for name, each in against.items() if each["saved_interval"][0] > 0],
         f"{subject} takes more tokens than": [name for name, each in against.items() if each["saved_interval"][1] < 0],
-        "is more accurate than": [name for name, each in against.items() if each["accuracy_interval"][0] > 0],
-        "is less accurate than": [name for name, each in against.items() if each["accuracy_interval"][1] < 0],
+        f"is more accurate (p at most {LEVEL}) than": [name for name, each in sure.items() if each["accuracy"] > 0],
+        "is less accurate (the same) than": [name for name, each in sure.items() if each["accuracy"] < 0],
         "takes longer than": [name for name in against if seconds[name] < seconds[subject]],
     }
     parts = [f"{what} {', '.join(names) or 'none of the others'}" for what, names in clear.items()]
