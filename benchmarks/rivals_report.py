@@ -11,7 +11,6 @@ from benchmarks.algorithms import paired_numbers
 from dynasor.paired import paired_difference
 from dynasor.vocabulary import JSON
 
-
 LEVEL = 0.05
 
 
@@ -117,8 +116,9 @@ def section(result: JSON) -> Iterator[str]:
     yield ""
     turns = "in turns to begin" if result["repetitions"] > 1 else "once, in this order"
     yield (
-        f"{result['questions']} test questions, {result['repetitions']} repetition(s), one engine ({result['engine']}), "
-        f"asked by HTTP by one arm after the other, {turns}; at most {result['at_once']} requests, or chains, at once. Tokens are by the engine's own counter, probes and cancelled samples with them. "
+        f"{result['questions']} test questions, {result['repetitions']} repetition(s), one engine ({result['engine']}) "
+        f"asked by HTTP by one arm after the other, {turns}; at most {result['at_once']} requests, or chains, at once. "
+        "Tokens are by the engine's own counter, probes and cancelled samples with them. "
         "95 % intervals over questions; for tokens and seconds, the lowest and the highest repetition. "
         f"Measured on {machine['cores']} core(s) of {machine['processor']} that other work shared (load average "
         f"{machine['load_average']:.1f}), so seconds compare within this run only. {versions}."
