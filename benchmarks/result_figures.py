@@ -62,6 +62,27 @@ def batch_figure(name: str, found: JSON, path: Path) -> None:
     _save(figure, path)
 
 
+def scale_figure(result: JSON, path: Path) -> None:
+    """How many times the rate of the engines alone Dynasor bears, by scenario, from the lowest repetition to the
+    highest."""
+    known = {
+        name: found["rate_ratio"]["engine"]
+        for name, found in result["scenarios"].items()
+        if found["rate_ratio"].get("engine") is not None
+    }
+    figure, (axis,) = _panels(1)
+    figure.set_size_inches(SIZE[0], 0.9 + 0.33 * max(1, len(known)))
+    places = range(len(known))
+    axis.barh(places, [ratio["mean"] for ratio in known.values()], color=COLOURS["dynasor"])
+    for place, ratio in zip(places, known.values(), strict=True):
+        axis.plot([ratio["lowest"], ratio["highest"]], [place, place], color="black", linewidth=1)
+    axis.set_yticks(list(places), list(known), fontsize=8)
+    axis.invert_yaxis()
+    axis.axvline(1.0, color="0.4", linewidth=1, linestyle=":")
+    axis.set_xlabel("times the rate of the engines alone, 90 % in time (simulated)")
+    _save(figure, path)
+
+
 def _panels(count: int) -> tuple[Any, list[Any]]:
     import matplotlib
 

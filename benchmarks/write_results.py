@@ -15,7 +15,8 @@ import orjson
 from benchmarks import result_pages, rivals_report
 from benchmarks.http_load import Figures
 from benchmarks.passthrough_report import Cell, Measured, Results, report
-from benchmarks.result_figures import batch_figure, online_figure
+from benchmarks.result_figures import batch_figure, online_figure, scale_figure
+from benchmarks.scale_page import fidelity_of, scale
 from dynasor.vocabulary import JSON
 
 HEAD = """\
@@ -54,6 +55,7 @@ SECTIONS: Mapping[str, Callable[[JSON], Iterator[str]]] = {
     "batch": result_pages.batch,
     "rivals": rivals_report.section,
     "fidelity": fidelity,
+    "scale": scale,
     "passthrough": passthrough,
     "algorithms": result_pages.algorithms,
     "budget": result_pages.budget,
@@ -67,7 +69,10 @@ def page(results: Path) -> str:
     for name, section in SECTIONS.items():
         path = results / f"{name}.json"
         if path.exists():
-            parts.append("\n".join(section(orjson.loads(path.read_bytes()))))
+            result = orjson.loads(path.read_bytes())
+            if name == "scale":
+                result["fidelity"] = fidelity_of(results)
+            parts.append("\n".join(section(result)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -78,6 +83,8 @@ def draw(results: Path, figures: Path) -> None:
         if path.exists():
             for name, found in orjson.loads(path.read_bytes())["workloads"].items():
                 figure(name, found, figures / f"{file}-{name}.svg")
+    if (path := results / "scale.json").exists():
+        scale_figure(orjson.loads(path.read_bytes()), figures / "scale-ratios.svg")
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dynasor.scheduling import POLICIES, Scheduler
 from dynasor.scheduling.scheduler import MAX_PASSED_OVER
 from tests.scheduling.serving import enter, submit
@@ -30,6 +32,15 @@ def test_programs_go_where_the_load_is_least_for_the_capacity_and_stay_together(
         "b2": "large",
         "c1": "large",
     }
+
+
+def test_a_policy_that_minds_no_caches_spreads_programs_over_replicas() -> None:
+    scheduler = Scheduler(replace(POLICIES["gang"], minds_caches=False))
+    for name in ("r", "s"):
+        scheduler.add_replica(name, 4)
+    enter(scheduler, "a")
+    submit(scheduler, "a1", "a2", "a3", "a4")
+    assert placed(scheduler) == {"a1": "r", "a2": "s", "a3": "r", "a4": "s"}
 
 
 def test_a_program_moves_where_it_would_wait_longer_than_to_read_its_prompt_again() -> None:

@@ -71,7 +71,7 @@ def rounded(value: Any) -> Any:
 def cell_of(
     served: Sequence[Served],
     right: Sequence[bool],
-    cap: int,
+    caps: Sequence[int],
     *,
     workload: str,
     arm: str,
@@ -81,7 +81,7 @@ def cell_of(
     wall_s: float,
     cpu_s: float,
 ) -> Cell:
-    """What was served, and whose answers were right."""
+    """What was served, whose answers were right, and the caps of the programs."""
     answers = [each.answer for each in served]
     usages = [answer.usage for answer in answers if answer is not None]
     return Cell(
@@ -96,7 +96,10 @@ def cell_of(
         late_s=[each.late_s for each in served],
         latency_s=[None if each.answer is None else each.latency_s for each in served],
         right=list(right),
-        fairness=[None if answer is None else finish_time_fairness(answer, cap) for answer in answers],
+        fairness=[
+            None if answer is None else finish_time_fairness(answer, cap)
+            for answer, cap in zip(answers, caps, strict=True)
+        ],
         samples=[0 if answer is None else answer.num_samples for answer in answers],
         tokens=[0 if answer is None else answer.usage.produced for answer in answers],
         kinds={kind: sum(getattr(usage, kind) for usage in usages) for kind in ("main", "probe", "score", "cancelled")},
@@ -105,10 +108,11 @@ def cell_of(
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Deadlines: the ``base_s`` of each workload, and the difficulty of each question."""
+    """Deadlines: the ``base_s`` of each workload, and the difficulty of each question; in a workload of several
+    programs, times what a question's program is given of it."""
 
     base_s: Mapping[str, float]
-    difficulties: Mapping[str, int]
+    difficulties: Mapping[str, float]
 
     def slownesses(self, cell: Cell) -> list[float]:
         base_s = self.base_s[cell.workload]

@@ -22,7 +22,7 @@ def difficulty(num_right: int, num_trials: int) -> int:
     return VARIABLE if num_right else ALWAYS_WRONG
 
 
-def slowness(latency_s: float | None, difficulty: int, base_s: float) -> float:
+def slowness(latency_s: float | None, difficulty: float, base_s: float) -> float:
     """Latency over the deadline at scale 1; infinite for a program that never answered (None)."""
     return math.inf if latency_s is None else latency_s / (difficulty * base_s)
 

@@ -190,7 +190,7 @@ class OnlineBenchmark:
         return cell_of(
             served,
             [await self._is_right(each) for each in served],
-            workload.cap,
+            [workload.cap] * len(served),
             workload=wanted.workload,
             arm=wanted.arm,
             repetition=wanted.repetition,

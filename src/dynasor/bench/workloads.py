@@ -13,7 +13,7 @@ from dynasor.profile import Profile
 from dynasor.programs import Program, make_program
 from dynasor.rewards import Reward
 from dynasor.runtime import Options
-from dynasor.scheduling import Allocator, Fixed, as_served, make_allocator, preset
+from dynasor.scheduling import Allocator, Fixed, Policy, as_served, make_allocator, preset
 from dynasor.vocabulary import JSON, Sampling
 
 UNLIMITED = 1 << 30
@@ -32,7 +32,7 @@ class Arm:
     """
 
     name: str
-    policy: str
+    policy: str | Policy
     decider: str
     is_limited: bool = True
     first_try: float = 1.0

@@ -33,7 +33,7 @@ from dynasor.runtime.request_stream import now
 from dynasor.runtime.run import ProgramRun, ProgramStatus, engine_error_in
 from dynasor.runtime.session import ProgramSession, seed_of
 from dynasor.runtime.visit import Replica
-from dynasor.scheduling import POLICIES, AdaptiveCapacity, Allocator, Scheduler, UnitTokens
+from dynasor.scheduling import POLICIES, AdaptiveCapacity, Allocator, Policy, Scheduler, UnitTokens
 from dynasor.vocabulary import Answer, Question, RequestKind, Sampling, StopReason
 
 
@@ -50,7 +50,7 @@ class Runtime:
         reader: AnswerReader,
         *,
         concurrency: int | AdaptiveCapacity = 32,
-        policy: str = "gang",
+        policy: str | Policy = "gang",
         weights: Mapping[str, float] | None = None,
         recovery: Recovery = DEFAULT_RECOVERY,
         listener: Listener = ignore,
@@ -62,7 +62,7 @@ class Runtime:
             concurrency: requests in flight on each replica; those that run beside others do not count. An
                 ``AdaptiveCapacity`` finds it, for each replica on its own, and heeds the engines' KV caches inside
                 ``watching_caches``.
-            policy: whose request starts next, a name in ``POLICIES``.
+            policy: whose request starts next, a name in ``POLICIES``, or one of the caller's own.
             weights: of tenants, who then share by them; None: tenants play no part.
             recovery: what is done about replicas that fail.
             listener: hears of all programs and of the replicas.
@@ -71,12 +71,14 @@ class Runtime:
         Raises:
             InputError: there is no such policy, no engine, or a number is not allowed.
         """
-        if policy not in POLICIES:
+        if isinstance(policy, str) and policy not in POLICIES:
             raise InputError(f"there is no policy {policy!r}; choose {', '.join(POLICIES)}")
         self.reader = reader
         self.listener = listener
         self.watch = watch
-        self.dispatcher = Dispatcher(Scheduler(POLICIES[policy], weights=weights))
+        self.dispatcher = Dispatcher(
+            Scheduler(POLICIES[policy] if isinstance(policy, str) else policy, weights=weights)
+        )
         self.replicas = Replicas(engines, self.dispatcher, capacity=concurrency, recovery=recovery, listener=listener)
         self._unit_tokens = UnitTokens()
         self._runs: dict[str, ProgramRun | Relay] = {}

@@ -41,12 +41,14 @@ class Policy:
 
     With ``keeps_together`` a program that looks at what came back keeps its place for that moment.
     With ``minds_deadlines`` those that cannot wait any longer go before, the one with the least laxity first.
+    Without ``minds_caches`` a request goes where fewest run, whether or not its program has run there before.
     """
 
     rank: Callable[[Line], float]
     reason: Callable[[Line], str]
     keeps_together: bool = True
     minds_deadlines: bool = False
+    minds_caches: bool = True
 
     def latest_start(self, line: Line, tokens_per_s: float) -> float | None:
         """None: the program can always wait."""

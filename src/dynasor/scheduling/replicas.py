@@ -15,7 +15,7 @@ That a cached prefix may have been evicted, or shared by programs with a common 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from dynasor.errors import InputError
@@ -74,7 +74,7 @@ class Replica:
 
 
 def choose(
-    replicas: Mapping[str, Replica], ticket: Ticket, cached_on: Set[Replica], ahead: Mapping[Replica, int]
+    replicas: Mapping[str, Replica], ticket: Ticket, cached_on: Collection[Replica], ahead: Mapping[Replica, int]
 ) -> Replica:
     """The cheapest replica for a request; where that has no room, it is worth waiting for.
 

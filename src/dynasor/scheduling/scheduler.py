@@ -235,7 +235,8 @@ class Scheduler:
                 break
             ticket = line.next()
             assert ticket is not None, "a program that is ranked has a request that may start"
-            replica = choose(self.replicas, ticket, line.cached_on, ahead)
+            cached_on = line.cached_on if self.policy.minds_caches else self.replicas.values()
+            replica = choose(self.replicas, ticket, cached_on, ahead)
             line.take(ticket)
             if replica.room:
                 room -= 1

@@ -66,12 +66,12 @@ def simulate(
         listener: is told every event with the virtual time at which it happened.
         advance: is called when a program ends.
     """
-    with _collecting_rarely():
+    with collecting_rarely():
         return run_virtually(_Service(site, arm, listener, advance).serve(arrivals))
 
 
 @contextmanager
-def _collecting_rarely() -> Iterator[None]:
+def collecting_rarely() -> Iterator[None]:
     """Look for garbage in cycles less often than Python does by itself: a simulation makes and drops more objects than
     anything else, nearly all of them without cycles, and a fifth of its time went into looking at them."""
     thresholds = gc.get_threshold()

@@ -1,0 +1,181 @@
+"""The section of docs/results.md on the study at scale, made of its stored result and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import orjson
+
+from benchmarks.result_pages import ARM_NAMES, percent, spread, where
+from benchmarks.scale_scenarios import CUMULATIVE, ONE_OFF
+from dynasor.vocabulary import JSON
+
+RIVALS = ("engine", "gang", "paper")
+NAMES: Mapping[str, str] = {**ARM_NAMES, "engine": "the engines alone", "affinity off": "limit, gang, sjf, stopping"}
+
+
+def scale(result: JSON) -> Iterator[str]:
+    """The section."""
+    sites: Mapping[str, JSON] = result["scenarios"]
+    yield "## What it would gain at scale, by simulation"
+    yield ""
+    yield (
+        "The production runtime on a virtual clock, with simulated engines; the same search for knees, deadlines and "
+        "ratios as above ([how](benchmarks.md#at-scale-by-simulation)). Nothing in this section was measured on a GPU."
+    )
+    yield ""
+    yield fidelity_in_words(result.get("fidelity"))
+    yield ""
+    yield (
+        f"{result['programs']:,} programs in {result['cells']} cells, seed {result['settings']['seed']}, "
+        f"{result['processor_s']:.0f} s of one core. {where(result)} The machine matters only to what our own layer "
+        "takes."
+    )
+    if result["left_out"]:
+        yield ""
+        yield f"Left out for want of time: {'; '.join(result['left_out'])}."
+    partial = [name for name, found in sites.items() if len(found["served"]) < len(found["arms"])]
+    if partial:
+        yield ""
+        yield f"Begun, and ended by the time budget: {'; '.join(partial)}."
+    yield ""
+    yield from what_was_simulated(sites)
+    yield ""
+    yield from ratios(sites)
+    yield ""
+    yield "![Rate ratios to the engines alone](figures/scale-ratios.svg)"
+    for name, found in sites.items():
+        if any(arm in found["served"] for arm in ONE_OFF):
+            yield ""
+            yield from switched_off(name, found)
+            yield ""
+            yield from added(name, found)
+    if result["cost"]:
+        yield ""
+        yield from cost(result["cost"])
+    yield ""
+    yield f"`{result['command']}`"
+
+
+def fidelity_of(results: Path) -> JSON | None:
+    """How close the simulator came to a real engine, as far as that was measured."""
+    path = results / "fidelity.json"
+    if not path.exists():
+        return None
+    found: JSON = orjson.loads(path.read_bytes())
+    return found
+
+
+def fidelity_in_words(found: JSON | None) -> str:
+    """How far to trust it."""
+    if found is None:
+        return (
+            "How close the simulator comes to a real engine is not measured yet. Engines are rooflines: upper bounds "
+            "of real ones, so rates are too high; what arms gain over each other depends on that less, and how much "
+            "less is not known."
+        )
+    return (
+        f"With a profile fitted to vLLM on a CPU, the simulator was off by {percent(found['largest_deviation'])} at "
+        f"most (see above). The engines here are rooflines, fitted to nothing: upper bounds of real ones, so rates are "
+        "too high; what arms gain over each other depends on that less, and how much less is not known."
+    )
+
+
+def what_was_simulated(sites: Mapping[str, JSON]) -> Iterator[str]:
+    """Programs and where their answers come from, each once."""
+    yield "| program | cap | answers | recorded | completions |"
+    yield "|---|---|---|---|---|"
+    rows = dict.fromkeys(
+        f"| {kind['program']} | {kind['cap']} | {kind['questions']} | {'yes' if kind['is_recorded'] else 'no'} "
+        f"| {kind['completions']} |"
+        for found in sites.values()
+        for kind in found["kinds"]
+    )
+    yield from rows
+
+
+def ratios(sites: Mapping[str, JSON]) -> Iterator[str]:
+    """Each scenario against the other arms."""
+    rivals = [
+        rival for rival in RIVALS if any(rival in found["rate_ratio"] | found["slo_ratio"] for found in sites.values())
+    ]
+    heads = [f"{what} against {NAMES[rival]}" for rival in rivals for what in ("rate", "SLO")]
+    yield (
+        f"| Dynasor, times as high a rate/tight an SLO | replicas | {' | '.join(heads)} | accuracy, points against the "
+        "cap | samples a program |"
+    )
+    yield "|---" * (4 + len(heads)) + "|"
+    for name, found in sites.items():
+        cells = [spread(found[ratio].get(rival)) for rival in rivals for ratio in ("rate_ratio", "slo_ratio")]
+        yield f"| {name} | {found['replicas']} | {' | '.join(cells)} | {accuracy(found)} | {samples(found)} |"
+
+
+def accuracy(found: JSON) -> str:
+    """Of ours against the baseline's, as far as both were measured."""
+    ours = found["served"].get("dynasor")
+    difference = None if ours is None else ours["accuracy_difference"]
+    if difference is None:
+        return "-"
+    low, high = difference["interval"]
+    return f"{100 * difference['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+def samples(found: JSON) -> str:
+    """Of the baseline and of ours."""
+    served = found["served"]
+    if "dynasor" not in served or "engine" not in served:
+        return "-"
+    return f"{served['engine']['samples_per_program']:.1f}, ours {served['dynasor']['samples_per_program']:.1f}"
+
+
+def switched_off(name: str, found: JSON) -> Iterator[str]:
+    """What is lost without one thing."""
+    yield f"Where gains come from ({name}): Dynasor without one thing, and how many times as good it is with it."
+    yield ""
+    yield "| without | knee, programs/s | rate with it | SLO with it |"
+    yield "|---|---|---|---|"
+    for arm in ("dynasor", *ONE_OFF):
+        if arm not in found["served"]:
+            continue
+        without = "(all of it)" if arm == "dynasor" else arm.removesuffix(" off")
+        cells = [spread(found[ratio].get(arm)) for ratio in ("rate_ratio", "slo_ratio")]
+        yield f"| {without} | {spread(found['served'][arm]['knee'])} | {' | '.join(cells)} |"
+
+
+def added(name: str, found: JSON) -> Iterator[str]:
+    """One thing after the other."""
+    yield f"And one thing added after the other, from the engines alone on ({name})."
+    yield ""
+    yield "| | knee, programs/s | times that of the engines alone |"
+    yield "|---|---|---|"
+    known = [arm for arm in CUMULATIVE if arm in found["served"]]
+    base = found["served"][known[0]]["knee"]["mean"]
+    for arm in known:
+        knee = found["served"][arm]["knee"]
+        label = {"engine": NAMES["engine"], "dynasor": "limit, gang, sjf, stopping, affinity"}.get(
+            arm, NAMES.get(arm, arm)
+        )
+        yield f"| {label} | {spread(knee)} | {knee['mean'] / base:.2f} |"
+
+
+def cost(rows: Sequence[JSON]) -> Iterator[str]:
+    """How our own layer grows."""
+    yield (
+        "What our own layer takes, all programs there at once (self-consistency of at most 8 samples, engines that "
+        "cost nothing; what the same requests take without us is taken off the microseconds). Wall-clock includes it, "
+        "and whatever else the machine did."
+    )
+    yield ""
+    yield (
+        "| replicas | programs at once | requests | microseconds of processor a request | wall-clock microseconds a "
+        "request | KiB a program | peak MiB |"
+    )
+    yield "|---|---|---|---|---|---|---|"
+    for row in rows:
+        size = row["size"]
+        yield (
+            f"| {size['num_replicas']} | {size['num_programs']:,} | {row['requests']:,} "
+            f"| {row['microseconds_a_request']:.0f} | {row['wall_microseconds_a_request']:.0f} "
+            f"| {row['kibibytes_a_program']:.1f} | {row['peak_mebibytes']:.0f} |"
+        )
