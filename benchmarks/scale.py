@@ -246,10 +246,11 @@ class Study:
         if scenario.knee_of is not None:
             found["rate_ratio"] = {}
             found["rate_ratio_by_scale"] = {}
-        return scenario.to_json() | {"served": found.pop("arms")} | found
+        result: JSON = scenario.to_json() | {"served": found.pop("arms")} | found
+        return result
 
 
-FIRST = 6
+FIRST = 7
 """So many scenarios come before our own cost is measured."""
 EXPECTED_COST_S = 0.006
 """Of a program at whose size our own cost is measured."""
