@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
+from dynasor.bench.offline import runs_of
+from dynasor.cli.bench_online import make_workloads
 from dynasor.cli.main import app
+from dynasor.errors import InputError
 from dynasor.models.question_sets import Split, question_lines
 
 
@@ -31,3 +35,9 @@ def test_it_runs_every_rule_once_and_reports_again(tmp_path: Path) -> None:
     assert agreement["against_cap"]["saved"] >= 0
     again = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert json.loads(again.stdout)["workloads"]["self-consistency"] == found
+
+
+def test_a_cap_at_which_the_papers_rule_does_not_look_yet_is_refused() -> None:
+    (workload,) = make_workloads(["self-consistency"], [], ["self-consistency=5"], None).values()
+    with pytest.raises(InputError, match=r"^the cap of self-consistency is 5; more than 5, where .* was due$"):
+        runs_of("self-consistency", workload)

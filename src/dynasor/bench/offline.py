@@ -67,6 +67,10 @@ def runs_of(name: str, workload: Workload) -> list[Run]:
     at each cap.
     """
     caps = caps_of(name, workload)
+    if (detect_at := getattr(workload.paper, "detect_at", 0)) >= workload.cap:
+        raise InputError(
+            f"the cap of {name} is {workload.cap}; more than {detect_at}, where the paper's rule looks, was due"
+        )
     top, is_replayed = caps[-1], is_exchangeable(workload.program)
     runs = [Run(EVEN, cap, "fixed", Fixed()) for cap in ([top] if is_replayed else reversed(caps))]
     if workload.profile is not None:
