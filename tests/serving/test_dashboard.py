@@ -239,3 +239,10 @@ def test_deltas_are_small_and_bring_the_new_state() -> None:
     applied(state, news)
     assert state == new
     assert delta(new, new) == {}
+
+
+def test_what_is_gone_is_told_once() -> None:
+    assert delta({"solution": "x", "state": "finished"}, {"state": "running"}) == {
+        "set": {"solution": None, "state": "running"}
+    }
+    assert delta({"solution": None, "state": "running"}, {"state": "running"}) == {}

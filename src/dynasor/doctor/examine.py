@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from dynasor.doctor.checks import (
@@ -44,6 +45,9 @@ CHECKS: Mapping[str, Check] = {
 }
 NEEDED = ("generation",)
 """Where one of these breaks, Dynasor does not work; the others are abilities."""
+
+LONGEST_CHECK_S = 120.0
+"""However much an engine goes on to write."""
 
 Told = Callable[[Finding], None]
 
@@ -91,9 +95,13 @@ async def findings_about(patient: Patient, spec: str) -> AsyncIterator[Finding]:
 
 
 async def checked(name: str, check: Check, patient: Patient) -> Finding:
-    """The finding of ``check``, or that the engine broke while it was made."""
+    """The finding of ``check``, or that the engine broke while it was made, or took longer than ``LONGEST_CHECK_S``."""
     try:
-        return await check(patient)
+        async with asyncio.timeout(LONGEST_CHECK_S):
+            return await check(patient)
+    except TimeoutError:
+        said = f"it was still at it after {LONGEST_CHECK_S:g} s"
     except EngineError as error:
-        told = Finding.failed if name in NEEDED else Finding.warning
-        return told(name, f"the engine did not answer: {error}", "what needs this will fail", None)
+        said = str(error)
+    told = Finding.failed if name in NEEDED else Finding.warning
+    return told(name, f"the engine did not answer: {said}", "what needs this will fail", None)

@@ -12,8 +12,10 @@ from dynasor.vocabulary import JSON
 
 
 def delta(old: JSON, new: JSON) -> JSON:
-    """What makes ``new`` of ``old``, which has the same members or none; empty if nothing does."""
-    parts: dict[str, JSON] = {"set": {}, "add": {}, "put": {}, "drop": {}}
+    """What makes ``new`` of ``old``; empty if nothing does. A member that is gone is null from then on, as when a
+    program takes the name of one that had more to show."""
+    gone = {name: None for name, value in old.items() if name not in new and value is not None}
+    parts: dict[str, JSON] = {"set": gone, "add": {}, "put": {}, "drop": {}}
     for name, value in new.items():
         if name not in old:
             parts["set"][name] = value
