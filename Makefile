@@ -16,7 +16,7 @@ INSTALL_CHROMIUM := { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && e
 NO_CHROMIUM := this needs Chromium: install it (Debian: apt-get install chromium), or name its path in DYNASOR_CHROMIUM
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check format docs reference test-vllm test-peers test-browser check-pages demo-vllm model card clean
+.PHONY: help setup demo test check format docs reference bench-quick bench-smoke test-vllm test-peers test-browser check-pages demo-vllm model card clean
 
 help:
 	@echo "make demo       set up, then run the main job on the embedded model (summary in build/demo)"
@@ -25,6 +25,8 @@ help:
 	@echo "make format     let ruff format and fix"
 	@echo "make docs       build the documentation site into build/site, with every link checked"
 	@echo "make reference  write docs/cli.md and docs/python.md from the code again"
+	@echo "make bench-quick  every benchmark in small, under 15 minutes on two cores (build/bench-quick)"
+	@echo "make bench-smoke  the smallest form of them, under a minute"
 	@echo "make test-vllm  install vLLM for CPU into an environment of its own, run the engine tests on it"
 	@echo "make test-peers install aiperf, a public load tool, into an environment of its own, run it against the server"
 	@echo "make test-browser  the dashboard in Chromium, on the embedded model (SCREENSHOTS=1: docs/screenshots anew)"
@@ -104,6 +106,14 @@ docs: $(DOCS)/.installed
 reference: setup
 	@$(BIN)/python scripts/write_cli_reference.py
 	@$(BIN)/python -m scripts.python_reference
+
+# With vLLM where make test-vllm has installed it.
+bench-quick: setup
+	@$(if $(wildcard $(VLLM)/.installed),DYNASOR_VLLM_PYTHON=$(abspath $(VLLM)/bin/python)) \
+		$(BIN)/python -m benchmarks.quick --folder build/bench-quick
+
+bench-smoke: setup
+	@$(BIN)/python -m benchmarks.quick --smoke --folder build/bench-smoke
 
 test-vllm: setup $(VLLM)/.installed
 	@echo "running the engine tests on real vLLM ..."

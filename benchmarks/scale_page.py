@@ -84,10 +84,11 @@ def fidelity_in_words(found: JSON | None) -> str:
 
 def what_was_simulated(sites: Mapping[str, JSON]) -> Iterator[str]:
     """Programs and where their answers come from, each once."""
-    yield "| program | cap | answers | recorded | completions |"
-    yield "|---|---|---|---|---|"
+    yield "| program | cap | base deadline, times what it takes alone | answers | recorded | completions |"
+    yield "|---|---|---|---|---|---|"
     rows = dict.fromkeys(
-        f"| {kind['program']} | {kind['cap']} | {kind['questions']} | {'yes' if kind['is_recorded'] else 'no'} "
+        f"| {kind['program']} | {kind['cap']} | {kind['deadline_factor']:g} | {kind['questions']} "
+        f"| {'yes' if kind['is_recorded'] else 'no'} "
         f"| {kind['completions']} |"
         for found in sites.values()
         for kind in found["kinds"]

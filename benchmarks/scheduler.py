@@ -171,13 +171,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=1_000, help="of a round")
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="requests that wait")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/scheduler.json"))
     given = parser.parse_args()
     rows = [
         measure(policy, size, is_fair=is_fair, num_steps=given.steps, num_rounds=given.rounds)
         for is_fair in (False, True)
         for policy in POLICIES
-        for size in SIZES
+        for size in given.sizes
     ]
     taken = memory()
     result = {"rows": rows, "memory": taken}

@@ -12,6 +12,8 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ("docs/benchmarks.md", "make test-vllm"): "installs vLLM; CI does it",
     ("docs/benchmarks.md", "make .venv-rivals"): "installs its_hub",
     ("docs/benchmarks.md", "DYNASOR_VLLM_PYTHON="): "an hour on real vLLM",
+    ("docs/benchmarks.md", "make bench-quick"): "some minutes; tests/bench/test_quick.py runs its smallest form",
+    ("docs/benchmarks.md", "python -m benchmarks.scale"): "a quarter of an hour; tests/bench/test_scale.py",
     ("docs/benchmarks.md", "python -m benchmarks.write_results"): "writes a page of the repository from stored results",
     ("docs/chat.md", "dynasor chat --url https://api.example.com"): "a hosted server",
     ("docs/simulate.md", "dynasor bench profile"): "minutes of an engine to itself; tests/bench/test_profiling.py",
