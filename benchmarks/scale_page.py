@@ -72,13 +72,12 @@ def fidelity_in_words(found: JSON | None) -> str:
     if found is None:
         return (
             "How close the simulator comes to a real engine is not measured yet. Engines are rooflines: upper bounds "
-            "of real ones, so rates are too high; what arms gain over each other depends on that less, and how much "
-            "less is not known."
+            "of real ones, so rates are too high; by how much ratios between arms are off is not known."
         )
     return (
         f"With a profile fitted to vLLM on a CPU, the simulator was off by {percent(found['largest_deviation'])} at "
         f"most (see above). The engines here are rooflines, fitted to nothing: upper bounds of real ones, so rates are "
-        "too high; what arms gain over each other depends on that less, and how much less is not known."
+        "too high; by how much ratios between arms are off is not known."
     )
 
 
