@@ -24,7 +24,7 @@ from tests.in_process_engine import InProcessEngine, says
 RUN = [page for page in pages() if page not in MADE_BY_A_COMMAND]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def url_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Urls]:
     """Starts the servers that the pages take to be there, once each: the embedded engine, and a scripted one."""
     folder = tmp_path_factory.mktemp("servers")
