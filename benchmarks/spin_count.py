@@ -21,7 +21,7 @@ from dynasor.engines.embedded import SPIN_COUNT
 from dynasor.engines.protocol import Engine
 from dynasor.vocabulary import Request
 
-COUNTS = ("300000", "10000", "1000", SPIN_COUNT)
+COUNTS = ("300000", "10000", SPIN_COUNT, "100")
 SLOTS = 16
 TOKENS = 150
 ROUNDS = 3

@@ -27,10 +27,10 @@ LINES_KEPT = 12
 TERMINATE_GRACE_S = 3.0
 DYING_GRACE_S = 0.5
 """How long after a broken answer the child may take to be seen dead."""
-SPIN_COUNT = "100"
+SPIN_COUNT = "1000"
 """How often a thread of llama.cpp (built with GNU OpenMP) looks for the others before it sleeps. Left to itself it
 spins for milliseconds, which gains nothing on an idle machine, and beside any other load holds up the very thread that
-it waits for (``benchmarks.spin_count``)."""
+it waits for (``benchmarks.spin_count``). With less than this a batch on an idle machine is slower."""
 
 
 class EmbeddedEngine:
