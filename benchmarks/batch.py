@@ -10,13 +10,12 @@ again: it goes on. Seconds are kept unless ``--untimed`` says that the machine h
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import orjson
 
 from benchmarks.online import MODEL_FOLDER, PROFILES, SAMPLING, WATCHED, WHOLE_PROMPTS, dynasor, learn, where
-from benchmarks.vllm_server import vllm_server
+from benchmarks.vllm_server import vllm_python, vllm_server
 from dynasor.bench.offline import CAPS
 
 
@@ -55,9 +54,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--profiles", type=Path, default=PROFILES)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/batch.json"))
     given = parser.parse_args()
-    given.vllm_python = os.environ.get("DYNASOR_VLLM_PYTHON")
-    if not given.vllm_python:
-        parser.error("DYNASOR_VLLM_PYTHON is not set; it names the interpreter of an environment that has vLLM")
+    given.vllm_python = vllm_python()
     return given
 
 

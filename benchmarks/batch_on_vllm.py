@@ -11,12 +11,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.vllm_server import vllm_server
+from benchmarks.vllm_server import vllm_python, vllm_server
 from dynasor.engines.counters import engine_counters
 from dynasor.engines.embedded import SHIPPED_MODEL
 from dynasor.vocabulary import JSON
@@ -64,9 +63,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for results and the server's log")
     parser.add_argument("--questions", type=int, default=200)
     arguments = parser.parse_args()
-    python = os.environ.get("DYNASOR_VLLM_PYTHON")
-    if not python:
-        parser.error("DYNASOR_VLLM_PYTHON is not set; it names the interpreter of an environment that has vLLM")
+    python = vllm_python()
     folder: Path = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
     print("starting vLLM on the CPU (one to three minutes) ...", flush=True)

@@ -33,7 +33,7 @@ from typing import Self
 import orjson
 
 from benchmarks.policies_on_engine import all_questions
-from benchmarks.vllm_server import vllm_server
+from benchmarks.vllm_server import vllm_python, vllm_server
 from dynasor import AnswerReader, Fixed, Options, Question, Runtime, Sampling, SelfConsistency, open_engine
 from dynasor.bench.arrivals import Arrival as Coming
 from dynasor.bench.arrivals import arrivals
@@ -429,17 +429,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--flow-repeats", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/fidelity.json"))
-    given = parser.parse_args()
-    if "DYNASOR_VLLM_PYTHON" not in os.environ:
-        parser.error("DYNASOR_VLLM_PYTHON is not set; the interpreter of an environment with vLLM was expected")
-    return given
+    return parser.parse_args()
 
 
 def main() -> None:
     given = arguments()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "vllm.log"
-        with vllm_server(os.environ["DYNASOR_VLLM_PYTHON"], SHIPPED_MODEL.with_name("hf"), log) as url:
+        with vllm_server(vllm_python(), SHIPPED_MODEL.with_name("hf"), log) as url:
             try:
                 result = asyncio.run(measure(given, url))
             except BaseException:

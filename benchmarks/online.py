@@ -23,7 +23,7 @@ from pathlib import Path
 import orjson
 
 from benchmarks.passthrough import version_in
-from benchmarks.vllm_server import vllm_server
+from benchmarks.vllm_server import vllm_python, vllm_server
 from dynasor.engines.embedded import SHIPPED_MODEL
 from dynasor.vocabulary import JSON
 
@@ -140,9 +140,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--raw", type=Path, default=Path("benchmarks/results/online.jsonl"))
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/online.json"))
     given = parser.parse_args()
-    given.vllm_python = os.environ.get("DYNASOR_VLLM_PYTHON")
-    if not given.vllm_python:
-        parser.error("DYNASOR_VLLM_PYTHON is not set; it names the interpreter of an environment that has vLLM")
+    given.vllm_python = vllm_python()
     return given
 
 

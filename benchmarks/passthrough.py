@@ -32,7 +32,7 @@ from pathlib import Path
 from benchmarks.http_load import Figures
 from benchmarks.passthrough_report import DIRECT, Cell, Measured, Results, report
 from benchmarks.processes import cpu_s, free_port, server_process
-from benchmarks.vllm_server import vllm_server
+from benchmarks.vllm_server import vllm_python, vllm_server
 from dynasor.engines.embedded import SHIPPED_MODEL
 from dynasor.engines.openai import OpenAIEngine
 from dynasor.vocabulary import JSON
@@ -189,10 +189,7 @@ def engine_server(spec: str, folder: Path) -> AbstractContextManager[str]:
     """The URL, without ``/v1``, of the engine that ``spec`` names, started if need be."""
     if spec == "embedded":
         return embedded_server()
-    python = os.environ.get("DYNASOR_VLLM_PYTHON")
-    if not python:
-        raise SystemExit("DYNASOR_VLLM_PYTHON is not set; it names the interpreter of an environment that has vLLM")
-    return vllm_server(python, SHIPPED_MODEL.with_name("hf"), folder / "vllm.log")
+    return vllm_server(vllm_python(), SHIPPED_MODEL.with_name("hf"), folder / "vllm.log")
 
 
 async def model_at(url: str) -> str:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.processes import START_TIMEOUT_S, free_port, server_process
 
-__all__ = ["START_TIMEOUT_S", "vllm_server"]
+__all__ = ["START_TIMEOUT_S", "vllm_python", "vllm_server"]
+
+
+def vllm_python() -> str:
+    """The interpreter of an environment that has vLLM; the command ends where none is named."""
+    named = os.environ.get("DYNASOR_VLLM_PYTHON")
+    if not named:
+        raise SystemExit("DYNASOR_VLLM_PYTHON is not set; it names the interpreter of an environment that has vLLM")
+    return named
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,16 @@ def test_arms_are_in_time_up_to_their_knees() -> None:
     assert isinstance(arms, Table)
     assert [row[0] for row in arms.rows] == ["engine", "dynasor"]
     assert arms.rows[1][3] is None, "no ratio of an arm to itself"
+    assert arms.notes[1:] == ["The rate of ours against engine was not enclosed (at least)."]
     assert isinstance(by_rate, Chart)
     assert [series.values for series in by_rate.series] == [[(0.9, 1.0), (1.0, 0.5)], [(0.9, 1.0), (1.0, 1.0)]]
     assert by_deadline.title == "votes: in time, by deadline"
+
+
+def test_an_arm_whose_programs_all_failed_is_reported_as_such() -> None:
+    served = [cell("engine", rate, 9.0 if rate == 1.0 else 1.0) for rate in (0.9, 1.0)]
+    failed = replace(cell("dynasor", 1.0, 1.0), latency_s=[None, None], fairness=[None, None])
+    judge = Judge({"votes": 4.0}, {"a": 1, "b": 1})
+    found = online_report([*served, failed], judge, baseline="engine", subject="dynasor")
+
+    assert found["votes"]["arms"]["dynasor"]["cells"][0]["attainment"] == 0.0

@@ -183,8 +183,8 @@ def _service(cells: Sequence[Cell], judge: Judge) -> JSON:
     return {
         "rates": [cell.rate for cell in cells],
         "attainment_by_scale": {f"{scale:g}": attainment(slownesses, scale) for scale in SCALES},
-        "latency_mean_s": statistics.fmean(latencies),
-        "latency_p90_s": quantile(latencies, 0.9),
+        "latency_mean_s": statistics.fmean(latencies) if latencies else None,
+        "latency_p90_s": quantile(latencies, 0.9) if latencies else None,
         "fairness_mean_ms_per_token": 1000 * statistics.fmean(fairness) if fairness else None,
         "fairness_p90_ms_per_token": 1000 * quantile(fairness, 0.9) if fairness else None,
         "tokens_per_s": statistics.fmean(cell.tokens_per_s for cell in cells),

@@ -78,7 +78,7 @@ def main() -> None:
     except (DynasorError, OSError) as error:
         sys.stderr.write(f"dynasor: {error}\n")
         raise SystemExit(ExitCode.of_error(error)) from None
-    except Exception as error:
+    except Exception as error:  # a program, allocator or reward of the user's may raise anything
         frames = frames_of_own_code(error)
         if not frames:  # a defect of ours: all of the traceback
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from dynasor.errors import InputError
 from dynasor.reports.page import Report
@@ -105,7 +105,16 @@ def arms_table(name: str, found: JSON) -> Table:
         for arm, measured in found["arms"].items()
     ]
     note = f"The base deadline is {found['base_deadline_s']:.2f} s, of {found['repetitions']} repetitions."
-    return Table(f"{name}: arms", columns, rows, [note], is_upright=True)
+    return Table(f"{name}: arms", columns, rows, [note, *bound_notes(found["rate_ratio"])], is_upright=True)
+
+
+def bound_notes(rate_ratios: Mapping[str, JSON | None]) -> list[str]:
+    """Ratios of knees that were not enclosed are bounds, and not to be read as measured."""
+    return [
+        f"The rate of ours against {arm} was not enclosed ({', '.join(ratio['bounds'])})."
+        for arm, ratio in rate_ratios.items()
+        if ratio is not None and ratio.get("bounds")
+    ]
 
 
 def mean_in(found: JSON | None) -> float | None:

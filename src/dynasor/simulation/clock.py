@@ -90,7 +90,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Call it when all that happens at this time has happened, before the clock moves on."""
         self._jumping.at_rest.append(callback)
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Never:  # type: ignore[override]
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Never:  # type: ignore[override]  # no future to give
         raise SimulationFault(f"no thread can be waited for on a virtual clock, as for {func!r}")
 
     async def subprocess_exec(self, *args: Any, **options: Any) -> Never:
@@ -100,7 +100,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         raise SimulationFault(f"no process can be waited for on a virtual clock, as for {args[1:]!r}")
 
     def _next_due(self) -> float | None:
-        timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
+        timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]  # BaseEventLoop's own
         if not timers:
             return None
         when = timers[0].when()
