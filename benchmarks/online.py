@@ -1,11 +1,12 @@
 """The online benchmark on real vLLM with the shipped model: ``python -m benchmarks.online``.
 
-    DYNASOR_VLLM_PYTHON=.venv-vllm/bin/python python -m benchmarks.online --budget-s 3000
+    DYNASOR_VLLM_PYTHON=.venv-vllm/bin/python taskset -c 0 python -m benchmarks.online --budget-s 3000
 
-Starts vLLM on the CPU, learns a profile without labels for each program from questions of the calibration split (once;
-they stay in the folder), runs ``dynasor bench online`` on questions of the test split, and writes its report with the
-machine, the versions and the commands. Kill it and start it again: it goes on. Pin it to the cores it shall have; vLLM,
-our layer and the load share them.
+Starts vLLM on the CPU, learns a profile without labels from questions of the calibration split (once; it stays in the
+folder), and runs ``dynasor bench online`` on questions of the test split, for one program after the other. Each has raw
+results and a report of its own, with the machine, the versions and the command; ``online.json`` is all reports
+together. Kill it and start it again: it goes on. Pin it to the cores it shall have; vLLM, our layer and the load share
+them. Several may run side by side, with other programs, each on a core of its own.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ MODEL_FOLDER = SHIPPED_MODEL.with_name("hf")
 SAMPLING = ("--temperature", "1", "--max-tokens", "1024")
 PROFILES = Path("benchmarks/results/profiles")
 PROGRAMS = ("self-consistency", "rebase", "mcts", "chain-of-thought")
+COMMON = ("machine", "versions", "engine", "engine_options")
+OF_A_RUN = (
+    *("command", "conditions", "settings", "sustained", "alone_s", "difficulties"),
+    *("is_complete", "peak_memory_mib"),
+)
+"""Members of a report that are the same for all programs, and those that may differ."""
 WHOLE_PROMPTS = ("--max-num-batched-tokens", "32768")
 """vLLM 0.32 on the CPU dies of a request with a seed whose prompt it reads in parts (a CPU generator has no offset), so
 an iteration is given room for all prompts."""
@@ -45,44 +52,88 @@ allocator."""
 
 def main() -> None:
     given = arguments()
-    given.folder.mkdir(parents=True, exist_ok=True)
+    for folder in (given.folder, given.results):
+        folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     files = {"test": given.folder / "test.jsonl", "calibration": given.folder / "calibration.jsonl"}
     for split, path in files.items():
         limit = given.questions if split == "test" else given.calibration_questions
         dynasor("questions", "--split", split, "--limit", str(limit), "-o", str(path))
     engine_options = (*WHOLE_PROMPTS, "--stream-interval", str(given.stream_interval))
-    with vllm_server(given.vllm_python, MODEL_FOLDER, given.folder / "vllm.log", *engine_options) as url:
-        profiles = {
-            name: learn(given.folder, given.profiles, files["calibration"], url, name)
-            for name in given.programs
-            if name in WATCHED
-        }
-        spent_s = time.monotonic() - began
-        command = [
-            *("bench", "online", str(files["test"]), "--output", str(given.raw), "--engine", url, *SAMPLING),
-            *("--summary", str(given.folder / "summary.json"), "--seed", str(given.seed)),
-            *(part for name in given.programs for part in ("-p", name)),
-            *(part for path in profiles.values() for part in ("--profile", str(path))),
-            *("--window-s", str(given.window_s), "--repetitions", str(given.repetitions)),
-            *("--trials", str(given.trials), "--alone", str(given.alone)),
-            *(() if given.concurrency is None else ("--concurrency", str(given.concurrency))),
-            *(() if given.budget_s is None else ("--budget-s", f"{given.budget_s - spent_s:.0f}")),
-        ]
-        dynasor(*command)
-    report = orjson.loads((given.folder / "summary.json").read_bytes())
-    report = {
-        **where(given.vllm_python),
-        "command": " ".join(("dynasor", *command)),
-        "engine_options": " ".join(engine_options),
-        **report,
+    log = given.folder / f"vllm-{given.programs[0]}.log"
+    with vllm_server(given.vllm_python, MODEL_FOLDER, log, *engine_options) as url:
+        for program in given.programs:
+            profile = learn(given.folder, given.profiles, files["calibration"], url, program)
+            left_s = None if given.budget_s is None else given.budget_s - (time.monotonic() - began)
+            if left_s is not None and left_s <= 0:
+                break
+            report = measure(given, program, profile, files["test"], url, left_s)
+            report = {
+                **where(given.vllm_python),
+                "engine_options": " ".join(engine_options),
+                "conditions": given.conditions,
+                **report,
+            }
+            write(given.results / f"{program}.json", report)
+    reports = {name: orjson.loads(path.read_bytes()) for name, path in reports_in(given.results).items()}
+    write(given.output, merged(reports))
+
+
+def measure(
+    given: argparse.Namespace, program: str, profile: Path | None, questions: Path, url: str, left_s: float | None
+) -> JSON:
+    """The report on ``program`` and the command that made it, as far as it comes in ``left_s`` seconds."""
+    summary = given.folder / f"{program}.json"
+    command = [
+        *("bench", "online", str(questions), "--output", str(given.results / f"{program}.jsonl"), "-p", program),
+        *("--engine", url, *SAMPLING, "--summary", str(summary), "--seed", str(given.seed)),
+        *(() if profile is None else ("--profile", str(profile))),
+        *("--window-s", str(given.window_s), "--window-deadlines", str(given.window_deadlines)),
+        *("--repetitions", str(given.repetitions), "--trials", str(given.trials), "--alone", str(given.alone)),
+        *(() if given.concurrency is None else ("--concurrency", str(given.concurrency))),
+        *(() if left_s is None else ("--budget-s", f"{left_s:.0f}")),
+    ]
+    dynasor(*command)
+    return {"command": " ".join(("dynasor", *command)), **orjson.loads(summary.read_bytes())}
+
+
+def reports_in(results: Path) -> dict[str, Path]:
+    """By program, as far as there are any."""
+    paths = {program: results / f"{program}.json" for program in PROGRAMS}
+    return {program: path for program, path in paths.items() if path.exists()}
+
+
+def merged(reports: Mapping[str, JSON]) -> JSON:
+    """The reports on several programs as one: what all have in common, ``workloads``, and how each was run.
+
+    Raises:
+        ValueError: they are of different machines, versions or engines.
+    """
+    first = next(iter(reports.values()))
+    for name, report in reports.items():
+        for common in COMMON:
+            if report[common] != first[common]:
+                raise ValueError(
+                    f"{common} of {name} is {report[common]}; {first[common]} as of the others was expected"
+                )
+    return {
+        **{common: first[common] for common in COMMON},
+        "is_complete": set(reports) == set(PROGRAMS) and all(report["is_complete"] for report in reports.values()),
+        "peak_memory_mib": max(report["peak_memory_mib"] for report in reports.values()),
+        "workloads": {name: found for report in reports.values() for name, found in report["workloads"].items()},
+        "runs": {name: {what: report[what] for what in OF_A_RUN} for name, report in reports.items()},
     }
-    given.output.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def learn(folder: Path, profiles: Path, questions: Path, url: str, program: str) -> Path:
+def write(path: Path, content: JSON) -> None:
+    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def learn(folder: Path, profiles: Path, questions: Path, url: str, program: str) -> Path | None:
     """A profile without labels, of calibration questions that are run if they were not yet; the one in ``profiles``, if
-    there is one."""
+    there is one. None for a program that goes without."""
+    if program not in WATCHED:
+        return None
     profile, runs = profiles / f"{program}.json", folder / f"{program}.calibration.jsonl"
     if not profile.exists():
         profiles.mkdir(parents=True, exist_ok=True)
@@ -128,6 +179,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--questions", type=int, default=120)
     parser.add_argument("--calibration-questions", type=int, default=260)
     parser.add_argument("--window-s", type=float, default=40.0)
+    parser.add_argument("--window-deadlines", type=float, default=4.0)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--alone", type=int, default=6)
@@ -137,7 +189,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--budget-s", type=float, help="seconds for all of it; then it ends in good order")
     parser.add_argument("--folder", type=Path, default=Path("build/online"))
     parser.add_argument("--profiles", type=Path, default=PROFILES, help="where profiles are, or will be once learned")
-    parser.add_argument("--raw", type=Path, default=Path("benchmarks/results/online.jsonl"))
+    parser.add_argument("--conditions", help="a sentence for the report on what else the machine did")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results/online"))
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/online.json"))
     given = parser.parse_args()
     given.vllm_python = vllm_python()

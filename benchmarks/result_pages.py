@@ -51,7 +51,6 @@ def where(result: JSON) -> str:
 
 def online(result: JSON) -> Iterator[str]:
     """The section on the online benchmark."""
-    settings, sustained = result["settings"], result["sustained"]
     yield "## Programs in time, on a real engine"
     yield ""
     yield (
@@ -63,28 +62,18 @@ def online(result: JSON) -> Iterator[str]:
     yield ""
     yield where(result)
     yield ""
-    difficulties = ", ".join(f"{count} of factor {level}" for level, count in result["difficulties"].items())
     yield (
-        f"The engine ({result['engine']['kind']}, model {result['engine']['model']}), the load and our layer share "
-        f"these cores. {sustained['concurrency']} requests at once in the arms that limit them. "
-        f"{len(settings['questions'])} questions, by {settings['trials']} trial runs {difficulties}."
+        f"The engine ({result['engine']['kind']}, model {result['engine']['model']}, `{result['engine_options']}`), "
+        f"the load and our layer share these cores. Our process took {result['peak_memory_mib']:.0f} MiB at its peak."
     )
-    if result["peak_memory_mib"] is not None:
-        yield ""
-        yield f"Our process took {result['peak_memory_mib']:.0f} MiB at its peak."
     if not result["is_complete"]:
         yield ""
         yield "The run was ended by its time budget; what is missing is missing in the tables."
-    if "conditions" in result:
-        yield ""
-        yield result["conditions"]
     yield ""
     yield from headline(result["workloads"])
     for name, found in result["workloads"].items():
         yield ""
-        yield from online_workload(name, found, result["alone_s"][name])
-    yield ""
-    yield f"`{result['command']}`"
+        yield from online_workload(name, found, result["runs"][name])
 
 
 def headline(workloads: Mapping[str, JSON]) -> Iterator[str]:
@@ -97,16 +86,22 @@ def headline(workloads: Mapping[str, JSON]) -> Iterator[str]:
         yield f"| {name} | {' | '.join(cells)} |"
 
 
-def online_workload(name: str, found: JSON, alone_s: float) -> Iterator[str]:
+def online_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
+    settings, alone_s = run["settings"], run["alone_s"][name]
     yield f"### {name}"
     yield ""
     repetitions = f"{found['repetitions']} repetition" + ("s" if found["repetitions"] != 1 else "")
+    difficulties = ", ".join(f"{count} of factor {level}" for level, count in run["difficulties"].items())
     base_s, windows = found["base_deadline_s"], " or ".join(f"{each:.0f}" for each in found["window_s"])
     yield (
         f"Alone on the engine a program takes {alone_s:.2f} s at its cap; the base deadline is {base_s / alone_s:.3g} "
         f"times that, {base_s:.2f} s. Programs come for {windows} s in "
-        f"each cell. {repetitions}."
+        f"each cell. {repetitions}. {len(settings['questions'])} questions, by {settings['trials']} trial runs "
+        f"{difficulties}. {run['sustained']['concurrency']} requests at once in the arms that limit them."
     )
+    if run["conditions"]:
+        yield ""
+        yield run["conditions"]
     yield ""
     heads = (
         "arm",
@@ -131,6 +126,8 @@ def online_workload(name: str, found: JSON, alone_s: float) -> Iterator[str]:
         yield ""
         ratios = "; ".join(f"{scale}: {spread(ratio)}" for scale, ratio in by_scale.items())
         yield f"With tighter or looser deadlines, the rate ratio against the engine alone by SLO scale: {ratios}."
+    yield ""
+    yield f"`{run['command']}`"
 
 
 def arm_cells(arm: str, measured: JSON) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import orjson
+import pytest
 
 from benchmarks.write_results import page
 from dynasor.bench.report import report
@@ -13,18 +14,23 @@ from tests.bench.test_search import JUDGE, SEARCH, run_to_end
 
 def test_online_results_are_a_section_with_their_ratios(tmp_path: Path) -> None:
     workloads = report(run_to_end(SEARCH), JUDGE, baseline="engine", subject="dynasor")
+    run = {
+        "command": "dynasor bench online",
+        "conditions": "It rained.",
+        "settings": {"trials": 20, "questions": ["easy", "hard"]},
+        "sustained": {"concurrency": 64},
+        "difficulties": {"1": 1, "3": 1},
+        "alone_s": {"votes": 0.5, "trees": 0.5},
+    }
     result = {
         "machine": {"processor": "an abacus", "cores": 1, "system": "none"},
         "versions": {"python": "3.11"},
-        "command": "dynasor bench online",
-        "is_complete": False,
         "engine": {"kind": "vllm", "model": "tiny"},
-        "settings": {"window_s": 40.0, "trials": 20, "questions": ["easy", "hard"]},
-        "sustained": {"concurrency": 64},
-        "difficulties": {"1": 1, "3": 1},
+        "engine_options": "--max-num-seqs 64",
+        "is_complete": False,
         "peak_memory_mib": 90.0,
-        "alone_s": {"votes": 0.5, "trees": 0.5},
         "workloads": workloads,
+        "runs": dict.fromkeys(workloads, run),
     }
     (tmp_path / "online.json").write_bytes(orjson.dumps(result))
     text = page(tmp_path)
@@ -32,6 +38,7 @@ def test_online_results_are_a_section_with_their_ratios(tmp_path: Path) -> None:
     assert f"{ratio['mean']:.2f} ({ratio['lowest']:.2f} to {ratio['highest']:.2f})" in text
     assert "ended by its time budget" in text
     assert "### votes" in text
+    assert "It rained." in text
     assert "Tokens and accuracy" not in text
 
 
@@ -42,6 +49,23 @@ def test_a_ratio_that_is_only_bounded_is_marked() -> None:
     assert spread(found | {"bounds": ["at least"]}) == "≥ 2.00 (2.00 to 2.00)"
     assert spread(found | {"bounds": []}) == "2.00 (2.00 to 2.00)"
     assert spread(found | {"bounds": ["at least", "at most"]}).startswith("? ")
+
+
+def test_reports_of_several_programs_are_one_only_where_they_ran_alike() -> None:
+    from benchmarks.online import COMMON, OF_A_RUN, merged
+
+    def of(program: str, **other: object) -> dict[str, object]:
+        same = dict.fromkeys((*COMMON, *OF_A_RUN), "the same")
+        return same | {"is_complete": True, "peak_memory_mib": 1.0, "workloads": {program: {}}} | other
+
+    reports = {"mcts": of("mcts"), "rebase": of("rebase", peak_memory_mib=3.0, command="another")}
+    found = merged(reports)
+    assert list(found["workloads"]) == ["mcts", "rebase"]
+    assert found["runs"]["rebase"]["command"] == "another"
+    assert found["peak_memory_mib"] == 3.0
+    assert not found["is_complete"], "two programs are missing"
+    with pytest.raises(ValueError, match="versions of rebase"):
+        merged(reports | {"rebase": of("rebase", versions="newer")})
 
 
 def test_without_results_there_is_no_section(tmp_path: Path) -> None:
