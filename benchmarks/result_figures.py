@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from dynasor.vocabulary import JSON
 
 COLOURS = {"engine": "#8c8c8c", "gang": "#4878a8", "paper": "#e0a458", "dynasor": "#b0413e"}
 SIZE = (8.0, 3.4)
+SUBJECT = "dynasor"
+SUBJECTS_OWN = "agreement"
+"""Scenarios so named change nothing for other arms."""
 
 
 def online_figure(name: str, found: JSON, path: Path) -> None:
@@ -80,6 +84,28 @@ def scale_figure(result: JSON, path: Path) -> None:
     axis.invert_yaxis()
     axis.axvline(1.0, color="0.4", linewidth=1, linestyle=":")
     axis.set_xlabel("times the rate of the engines alone, 90 % in time (simulated)")
+    _save(figure, path)
+
+
+def accuracy_figure(sites: Mapping[str, JSON], path: Path) -> None:
+    """Accuracy against the rate at which 90 % are in time, a point for each scenario and arm."""
+    figure, (axis,) = _panels(1)
+    for arm, label in ARM_NAMES.items():
+        served = {name: found["served"][arm] for name, found in sites.items() if arm in found["served"]}
+        if arm != SUBJECT:
+            served = {name: each for name, each in served.items() if not name.startswith(SUBJECTS_OWN)}
+        points = sorted((each["knee"]["mean"], 100 * each["accuracy"]["mean"], name) for name, each in served.items())
+        axis.plot(
+            [rate for rate, _, _ in points],
+            [share for _, share, _ in points],
+            "-o",
+            label=label,
+            color=COLOURS[arm],
+            markersize=4,
+        )
+    axis.set_xlabel("programs a second, 90 % in time (simulated)")
+    axis.set_ylabel("accuracy, %")
+    axis.legend(loc="lower left", fontsize=8)
     _save(figure, path)
 
 

@@ -156,9 +156,12 @@ class Study:
 
     def _known_knee(self, name: str) -> float:
         """The baseline's in a scenario that was measured, in its first repetition."""
-        scenario = next(each for each in self._plan.scenarios if each.name == name)
+        scenario = self._named(name)
         baseline = scenario.arms[0].name
         return knee(points_of(self.cells_of(scenario), baseline, 0, self.judge(scenario))).rate
+
+    def _named(self, name: str) -> Scenario:
+        return next(each for each in self._plan.scenarios if each.name == name)
 
     def _window_s(self, scenario: Scenario) -> float:
         if scenario.programs is not None:
@@ -170,8 +173,9 @@ class Study:
         """Deadlines: each kind's base is what its programs take alone, times the factor of its workload; the base of a
         mix is the mean of them."""
         if scenario.name not in self._judges:
-            takes = self._alone(scenario)
-            bases = {kind.name: kind.workload.deadline_factor * takes[kind.name].latency_s for kind in scenario.kinds}
+            source = scenario if scenario.deadlines_of is None else self._named(scenario.deadlines_of)
+            takes = self._alone(source)
+            bases = {kind.name: kind.workload.deadline_factor * takes[kind.name].latency_s for kind in source.kinds}
             mean_s = weighted([(kind.share, bases[kind.name]) for kind in scenario.kinds])
             pool = Pool.of(scenario.kinds, self._plan.seed)
             self._judges[scenario.name] = Judge(
@@ -184,7 +188,8 @@ class Study:
         """By kind. One replica is enough, so sites of the same engines share them."""
         found = {}
         for kind in scenario.kinds:
-            key = f"{scenario.profile.name}, {kind.name}, {kind.questions.name}, {kind.prompt_tokens}"
+            read = f"{kind.questions.name}, {kind.prompt_tokens}"
+            key = f"{scenario.profile.name}, {kind.name} of {kind.workload.cap}, {read}"
             stored = next((line for line in self._raw.of_kind("alone") if line["of"] == key), None)
             if stored is None:
                 takes = alone(replace(scenario, num_replicas=1), kind, self._plan.alone, self._plan.seed)
@@ -250,7 +255,7 @@ class Study:
         return result
 
 
-FIRST = 7
+FIRST = 11
 """So many scenarios come before our own cost is measured."""
 EXPECTED_COST_S = 0.006
 """Of a program at whose size our own cost is measured."""

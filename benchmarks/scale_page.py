@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 
 from benchmarks.result_pages import ARM_NAMES, percent, spread, where
-from benchmarks.scale_scenarios import CUMULATIVE, ONE_OFF
+from benchmarks.scale_scenarios import CUMULATIVE, ONE_OFF, SPENDING
 from dynasor.vocabulary import JSON
 
 RIVALS = ("engine", "gang", "paper")
@@ -45,6 +45,9 @@ def scale(result: JSON) -> Iterator[str]:
     yield from ratios(sites)
     yield ""
     yield "![Rate ratios to the engines alone](figures/scale-ratios.svg)"
+    if any(found["group"] == SPENDING for found in sites.values()):
+        yield ""
+        yield from spending_less(sites)
     for name, found in sites.items():
         if any(arm in found["served"] for arm in ONE_OFF):
             yield ""
@@ -127,6 +130,37 @@ def samples(found: JSON) -> str:
     if "dynasor" not in served or "engine" not in served:
         return "-"
     return f"{served['engine']['samples_per_program']:.1f}, ours {served['dynasor']['samples_per_program']:.1f}"
+
+
+def spending_less(sites: Mapping[str, JSON]) -> Iterator[str]:
+    """Accuracy against the rate at which 90 % are in time."""
+    shown = of_spending(sites)
+    yield (
+        "What accuracy costs in rate: the knee, where 90 % are in time by the deadlines of the full cap, and the "
+        "accuracy over questions, for self-consistency that spends less on everybody (a lower cap) or where it matters "
+        "least (*agreement 0.9* stops once the answer would change in one of ten cases)."
+    )
+    yield ""
+    arms = [arm for arm in ARM_NAMES if any(arm in found["served"] for found in shown.values())]
+    yield f"| programs/s, accuracy | {' | '.join(NAMES[arm] for arm in arms)} |"
+    yield "|---" * (1 + len(arms)) + "|"
+    for name, found in shown.items():
+        cells = [
+            f"{spread(served['knee'])}, {percent(served['accuracy']['mean'])}"
+            if (served := found["served"].get(arm)) is not None
+            else "-"
+            for arm in arms
+        ]
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield ""
+    yield "![Accuracy against rate](figures/scale-accuracy.svg)"
+
+
+def of_spending(sites: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The scenarios that spend less, after the one that they spend less than."""
+    less = {name: found for name, found in sites.items() if found["group"] == SPENDING}
+    full = {name: sites[name] for found in less.values() if (name := found["deadlines_of"]) in sites}
+    return full | less
 
 
 def switched_off(name: str, found: JSON) -> Iterator[str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dynasor.bench.workloads import ARMS, ENGINE, GANG, OURS, PAPER, WORKLOADS, Arm, Workload
+from dynasor.certainty import AGREEMENT
 from dynasor.replay.traces import read_trace
-from dynasor.scheduling import POLICIES
+from dynasor.scheduling import POLICIES, make_allocator
 from dynasor.simulation import EngineProfile, load_engine_profile
 from dynasor.simulation.answers import Population, Questions, RecordedQuestions, SimulatedQuestion
 from dynasor.simulation.manner import Manner
@@ -31,10 +32,19 @@ STEP_TOKENS = 48.0
 SAMPLING = Sampling(max_tokens=2000)
 LOW_LOAD = 0.1
 """Of the baseline's knee."""
+LOWER_CAPS = (5, 10)
+LOOSER_CHANGES = (0.05, 0.1)
+"""What a program spends can be lowered for everybody, by the cap, or where it matters least, by the chance of another
+answer at which ours stops."""
 EASY = Population("all easy", "made up: nearly every sample is right", right_a=1000.0, right_b=1.0, wrong_ratio=0.3)
 HOPELESS = Population(
     "all hopeless", "made up: hardly a sample is right, and wrong ones differ", 1.0, 1000.0, wrong_ratio=0.9
 )
+
+PAPER_LOOKS_AT = 5
+"""Samples after which the paper's rule for self-consistency looks, once."""
+SPENDING = "spending"
+"""The group of scenarios that spend less than the others."""
 
 _SPREAD = replace(POLICIES["fcfs"], minds_caches=False)
 _SPREAD_GANG = replace(POLICIES["gang"], minds_caches=False)
@@ -125,6 +135,7 @@ class Scenario:
         knee_of: no knees are looked for; all arms are measured once, at ``share`` of the knee that the baseline has
             in the scenario of this name.
         programs: in each such cell; None: as many as in others.
+        deadlines_of: the scenario whose deadlines hold in this one too; None: its own.
     """
 
     name: str
@@ -137,6 +148,7 @@ class Scenario:
     knee_of: str | None = None
     share: float = 1.0
     programs: int | None = None
+    deadlines_of: str | None = None
 
     @property
     def at_once(self) -> int:
@@ -154,6 +166,7 @@ class Scenario:
             "knee_of": self.knee_of,
             "share": self.share,
             "programs": self.programs,
+            "deadlines_of": self.deadlines_of,
         }
 
 
@@ -202,6 +215,19 @@ def kind(program: str, questions: Questions, share: int = 1) -> Kind:
     return Kind(replace(workload, reward=None if workload.reward is None else "judge"), questions, share)
 
 
+def spending_less(questions: Questions, profile: EngineProfile, full: str) -> Iterator[Scenario]:
+    """Self-consistency for less than in the scenario ``full``, with the deadlines of that one: what accuracy costs in
+    rate."""
+    usual = kind("self-consistency", questions)
+    for cap in LOWER_CAPS:
+        capped = (replace(usual, workload=replace(usual.workload, cap=cap)),)
+        arms = FOUR if cap > PAPER_LOOKS_AT else (*FOUR[:2], FOUR[3])
+        yield Scenario(f"cap {cap}", SPENDING, profile, 1, capped, arms, deadlines_of=full)
+    for change in LOOSER_CHANGES:
+        looser = (replace(usual, workload=replace(usual.workload, ours=make_allocator(AGREEMENT, max_change=change))),)
+        yield Scenario(f"agreement {1 - change:g}", SPENDING, profile, 1, looser, (FOUR[0], FOUR[3]), deadlines_of=full)
+
+
 def scenarios(traces: Path) -> Iterator[Scenario]:
     """All of the study, so that what comes first is worth most where the time is short."""
     questions = recorded_or_modelled(traces)
@@ -219,6 +245,7 @@ def scenarios(traces: Path) -> Iterator[Scenario]:
     yield Scenario(one, "replicas", small, 1, alone)
     yield Scenario("low load", "vanishing", small, 1, alone, knee_of=one, share=LOW_LOAD, programs=300)
     yield Scenario("mixed, 70B on 2 H200, 1 replica", "engines", load_engine_profile(LARGE_H200), 1, mixed)
+    yield from spending_less(questions, small, one)
     three = (FOUR[0], ARMS[PAPER], ARMS[OURS])
     yield Scenario("all easy", "vanishing", small, 1, (kind("self-consistency", EASY),), three)
     yield Scenario("all hopeless", "vanishing", small, 1, (kind("self-consistency", HOPELESS),), three)

@@ -15,8 +15,8 @@ import orjson
 from benchmarks import result_pages, rivals_report
 from benchmarks.http_load import Figures
 from benchmarks.passthrough_report import Cell, Measured, Results, report
-from benchmarks.result_figures import batch_figure, online_figure, scale_figure
-from benchmarks.scale_page import fidelity_of, scale
+from benchmarks.result_figures import accuracy_figure, batch_figure, online_figure, scale_figure
+from benchmarks.scale_page import fidelity_of, of_spending, scale
 from dynasor.vocabulary import JSON
 
 HEAD = """\
@@ -84,7 +84,10 @@ def draw(results: Path, figures: Path) -> None:
             for name, found in orjson.loads(path.read_bytes())["workloads"].items():
                 figure(name, found, figures / f"{file}-{name}.svg")
     if (path := results / "scale.json").exists():
-        scale_figure(orjson.loads(path.read_bytes()), figures / "scale-ratios.svg")
+        study = orjson.loads(path.read_bytes())
+        scale_figure(study, figures / "scale-ratios.svg")
+        if spending := of_spending(study["scenarios"]):
+            accuracy_figure(spending, figures / "scale-accuracy.svg")
 
 
 def main() -> None:

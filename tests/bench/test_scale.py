@@ -15,6 +15,7 @@ from benchmarks.scale_scenarios import (
     FOUR,
     ONE_OFF,
     SMALL_A100,
+    SPENDING,
     Kind,
     Scenario,
     best_at_once,
@@ -22,7 +23,7 @@ from benchmarks.scale_scenarios import (
     recorded_or_modelled,
     scenarios,
 )
-from benchmarks.write_results import page
+from benchmarks.write_results import draw, page
 from dynasor.bench.raw import RawResults
 from dynasor.bench.workloads import ARMS, OURS
 from dynasor.simulation import CostModel, EngineProfile, load_engine_profile
@@ -88,6 +89,25 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     parts.write_bytes(b"".join(content[:-2]) + content[-2][:40])
     assert studied(parts, plan)["is_complete"]
     assert cells_in(parts) == cells_in(whole)
+
+
+def test_who_spends_less_is_held_to_the_deadlines_of_who_spends_all(tmp_path: Path) -> None:
+    full = replace(KNEES, arms=KNEES.arms[:2])
+    usual = full.kinds[0]
+    half = (replace(usual, workload=replace(usual.workload, cap=CAP // 2)),)
+    less = replace(full, name="cap 4", group=SPENDING, kinds=half, deadlines_of="knees")
+    found = studied(tmp_path / "raw", replace(PLAN, scenarios=(full, less)))
+    sites = found["scenarios"]
+    assert sites["cap 4"]["base_deadline_s"] == sites["knees"]["base_deadline_s"]
+    knees = {name: each["served"]["engine"]["knee"]["mean"] for name, each in sites.items()}
+    assert knees["cap 4"] > 1.3 * knees["knees"]
+    machine = {"machine": {"processor": "an abacus", "cores": 1, "system": "none"}, "versions": {}, "command": "scale"}
+    (tmp_path / "scale.json").write_bytes(orjson.dumps(found | machine))
+    accuracy = sites["cap 4"]["served"]["dynasor"]["accuracy"]["mean"]
+    assert f", {100 * accuracy:.1f} % |" in page(tmp_path)
+    pytest.importorskip("matplotlib")
+    draw(tmp_path, tmp_path / "figures")
+    assert (tmp_path / "figures" / "scale-accuracy.svg").stat().st_size > 1000
 
 
 def test_every_scenario_of_the_study_serves_programs() -> None:

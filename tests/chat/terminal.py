@@ -48,6 +48,18 @@ class Terminal:
         start, self._seen = self._seen, found + len(text)
         return self.shown[start : self._seen]
 
+    async def type_until(self, keys: str, text: str, most_s: float = 60.0, every_s: float = 1.0) -> str:
+        """Type ``keys``, again every ``every_s`` seconds, until ``text`` is shown. `input` shows its prompt a moment
+        before it waits for signals, so Ctrl-C in that moment is heard with the next key only."""
+        ends_at = time.monotonic() + most_s
+        while True:
+            self.type(keys)
+            try:
+                return await self.until(text, min(every_s, ends_at - time.monotonic()))
+            except AssertionError:
+                if time.monotonic() >= ends_at or self.process.poll() is not None:
+                    raise
+
     async def ended(self, most_s: float = 30.0) -> int:
         """The exit code, once the command is over."""
         async with asyncio.timeout(most_s):

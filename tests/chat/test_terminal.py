@@ -71,8 +71,7 @@ async def test_ctrl_c_stops_the_answer_and_not_the_chat(served: Served) -> None:
         terminal.type("and now?\n")
         await terminal.until("The answer is \\boxed{84}.\n")
         await terminal.until("> ")
-        terminal.type(CTRL_C)
-        await terminal.until("Ctrl-D ends the chat\n> ")
+        await terminal.type_until(CTRL_C, "Ctrl-D ends the chat\n> ")
         terminal.type(CTRL_D)
         assert await terminal.ended() == 0
 
