@@ -42,8 +42,8 @@ ENGINE, GANG, PAPER, OURS = "engine", "gang", "paper", "dynasor"
 ARMS: Mapping[str, Arm] = {
     ENGINE: Arm(ENGINE, "fcfs", "fixed", is_limited=False),
     GANG: Arm(GANG, "gang", "fixed"),
-    PAPER: Arm(PAPER, "sjf", "paper", first_try=1.2),
-    OURS: Arm(OURS, "sjf", "ours", first_try=1.8),
+    PAPER: Arm(PAPER, "sjf", "paper", first_try=1.3),
+    OURS: Arm(OURS, "sjf", "ours", first_try=2.0),
 }
 """All requests of a program handed to the engine at once, with a fixed cap, which is what people do today; gang
 scheduling alone, which is what Parrot's order of applications does; the paper's system; and ours by default."""
