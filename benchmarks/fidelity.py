@@ -6,6 +6,9 @@ the same programs come at the same moments, once to vLLM through the production 
 that profile and those samples, at a low, a middle and a high load, under each policy. Programs are self-consistency on
 held-out questions.
 
+A machine that is shared changes its speed within minutes. So the flows of requests that the profile is fitted to are
+measured in rounds, one before all and one after every real run, and the profile fits all of them.
+
 What our own layer takes of the processor for each request, which on a machine with few cores the engine has to wait
 for, is measured too, and added to what a request costs by the profile. A load is a share of the throughput that the
 simulator has with always enough to do. Needs ``DYNASOR_VLLM_PYTHON``, the interpreter of an environment that has vLLM.
@@ -39,8 +42,8 @@ from dynasor.bench.arrivals import Arrival as Coming
 from dynasor.bench.arrivals import arrivals
 from dynasor.bench.deadlines import quantile
 from dynasor.bench.driving import Served, serve
-from dynasor.bench.flows import Plan
-from dynasor.bench.profiling import Profiled, profile_engine
+from dynasor.bench.flows import Plan, measure_flows
+from dynasor.bench.profiling import Profiled, limits_of, profiled_by
 from dynasor.engines.embedded import SHIPPED_MODEL
 from dynasor.engines.protocol import Engine, EngineInfo
 from dynasor.scheduling import POLICIES, Allocator, make_allocator
@@ -284,25 +287,36 @@ def summary(done: Sequence[Served]) -> JSON:
 
 
 async def measure(given: argparse.Namespace, url: str) -> JSON:
-    plan = Plan.up_to(given.capacity, given.flow_seconds, given.flow_repeats)
+    plan = Plan.up_to(given.capacity, given.flow_seconds, 1)
     async with open_engine(url) as engine, AnswerReader() as reader:
         setting = Setting(engine, reader, make_allocator(given.allocator), given)
-        profiled = await profile_engine(engine, url, plan, name="vllm-cpu", seed=given.seed)
-        print(f"profile: error {profiled.fit.mean_error:.1%} on average over {len(profiled.flows)} flows", flush=True)
+        limits = await limits_of(engine, url, given.capacity, None)
+        flows = list(await measure_flows(engine, plan, given.seed))
         recording = await record(setting)
         layer = f"our layer {1e3 * recording.layer_s:.2f} ms a request"
         print(f"recorded at {recording.tokens_per_s:.0f} tokens/s; {layer}", flush=True)
+
+        def fitted() -> Profiled:
+            return profiled_by(flows, engine.info, limits, given.capacity, "vllm-cpu")
+
+        first = with_layer(fitted().profile, recording.layer_s)
+        saturated = await asyncio.to_thread(simulated, setting, first, recording, SATURATING, "fcfs")
+        cells = [(load, policy) for load in given.loads for policy in given.policies]
+        real: dict[tuple[float, str], list[JSON]] = {cell: [] for cell in cells}
+        for repeat in range(given.repeats):
+            for load, policy in cells[repeat:] + cells[:repeat]:
+                found = await served(setting, load * saturated["programs_per_s"], policy)
+                real[load, policy].append(found)
+                print(f"repeat {repeat + 1}, load {load}, {policy}: mean {found['mean']:.2f} s", flush=True)
+                flows += await measure_flows(engine, plan, given.seed + len(flows))
+        profiled = fitted()
+        print(f"profile: error {profiled.fit.mean_error:.1%} on average over {len(flows)} flows", flush=True)
         profile = with_layer(profiled.profile, recording.layer_s)
-        saturated = await asyncio.to_thread(simulated, setting, profile, recording, SATURATING, "fcfs")
-        rows: list[JSON] = []
-        for load in given.loads:
-            for policy in given.policies:
-                rate = load * saturated["programs_per_s"]
-                real = [await served(setting, rate, policy) for _ in range(given.repeats)]
-                virtual = await asyncio.to_thread(simulated, setting, profile, recording, rate, policy)
-                rows.append(row_of(load, rate, policy, real, virtual))
-                print(line_of(rows[-1]), flush=True)
-                save(result_of(given, profiled, recording, saturated, rows), given.output)
+        rows = []
+        for (load, policy), runs in real.items():
+            rate = load * saturated["programs_per_s"]
+            virtual = await asyncio.to_thread(simulated, setting, profile, recording, rate, policy)
+            rows.append(row_of(load, rate, policy, runs, virtual))
     return result_of(given, profiled, recording, saturated, rows)
 
 
@@ -362,7 +376,8 @@ def lines_of(result: JSON) -> list[str]:
     return [
         f"vLLM {versions['vllm']} on {where}, shared with our layer and the generator of load; {setting['programs']} "
         f"programs of at most {setting['max_samples']} samples at each load, {setting['capacity']} requests at once, "
-        f"seed {setting['seed']} (`{result['command']}`).",
+        f"every real run {setting['repeats']} times, of which the mean is shown; seed {setting['seed']} "
+        f"(`{result['command']}`).",
         "",
         *table(result["rows"]).splitlines(),
         "",
@@ -374,7 +389,6 @@ def lines_of(result: JSON) -> list[str]:
 
 
 def save(result: JSON, path: Path) -> None:
-    """After every row, so that nothing is lost of a run that is cut off."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2, default=str) + b"\n")
 
@@ -419,14 +433,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--policies", nargs="+", choices=POLICIES, default=["fcfs", "sjf"])
     parser.add_argument("--loads", type=float, nargs="+", default=[0.3, 0.6, 0.9])
     parser.add_argument("--programs", type=int, default=40, help="at each load")
-    parser.add_argument("--repeats", type=int, default=1, help="of each real run; the table has their mean")
+    parser.add_argument("--repeats", type=int, default=2, help="of each real run; the table has their mean")
     parser.add_argument("--capacity", type=int, default=16, help="requests at once; the rest waits with us")
     parser.add_argument("--max-samples", type=int, default=8)
     parser.add_argument("--max-tokens", type=int, default=400)
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--allocator", default="agreement")
-    parser.add_argument("--flow-seconds", type=float, default=2.0, help="of each measurement of the profile, at least")
-    parser.add_argument("--flow-repeats", type=int, default=1)
+    parser.add_argument("--flow-seconds", type=float, default=1.0, help="of each measurement of the profile, at least")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/fidelity.json"))
     return parser.parse_args()
@@ -442,6 +455,7 @@ def main() -> None:
             except BaseException:
                 sys.stderr.write(log.read_text(errors="replace")[-LOG_SHOWN:])
                 raise
+    save(result, given.output)
     print("\n" + table(result["rows"]))
     print(f"\nlargest deviation {result['largest_deviation']:.1%}, target {TARGET:.0%}")
 

@@ -16,7 +16,14 @@ from dynasor.vocabulary import JSON, Request
 
 PROFILE = EngineProfile("test", "none", CostModel(overhead_s=0.01, sequence_s=0.001, request_s=0.003), 50_000, 64)
 GIVEN = argparse.Namespace(
-    programs=15, capacity=8, max_samples=6, max_tokens=400, temperature=1.0, allocator="agreement", seed=3
+    programs=15,
+    capacity=8,
+    max_samples=6,
+    max_tokens=400,
+    temperature=1.0,
+    allocator="agreement",
+    repeats=1,
+    seed=3,
 )
 RATE = 0.8
 

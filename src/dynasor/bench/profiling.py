@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from dynasor.bench.flows import Flow, Plan, measure_flows
 from dynasor.engines.counters import cache_layout
-from dynasor.engines.protocol import Engine
+from dynasor.engines.protocol import Engine, EngineInfo
 from dynasor.errors import EngineError
 from dynasor.simulation.cost import EngineProfile
 from dynasor.simulation.fit import Fit, fit_cost
@@ -106,10 +106,17 @@ async def profile_engine(
     capacity = max(plan.concurrencies)
     limits = await limits_of(engine, spec, capacity, kv_tokens)
     flows = await measure_flows(engine, plan, seed, advance)
+    return profiled_by(flows, engine.info, limits, capacity, name)
+
+
+def profiled_by(
+    flows: Sequence[Flow], info: EngineInfo, limits: Limits, capacity: int, name: str | None = None
+) -> Profiled:
+    """The profile that fits ``flows``, which were measured with up to ``capacity`` requests at once."""
     fit = fit_cost([flow.measured for flow in flows])
     profile = EngineProfile(
-        name=name or f"{engine.info.kind}-{engine.info.model}",
-        model=engine.info.model,
+        name=name or f"{info.kind}-{info.model}",
+        model=info.model,
         cost=fit.cost,
         kv_tokens=limits.kv_tokens,
         max_running=capacity,
