@@ -35,6 +35,14 @@ class Sampling:
     """How many alternatives to report log-probabilities for at each token (0: the drawn token only)."""
     thinking: bool | None = None
     """Ask the chat template for its long mode (``enable_thinking``) or its short one."""
+    top_k: int | None = None
+    """Draw from the ``top_k`` likeliest tokens only; 0 or -1: from all. Not of OpenAI's API."""
+    min_p: float | None = None
+    """And from those at least ``min_p`` times as likely as the likeliest. Not of OpenAI's API."""
+    repetition_penalty: float | None = None
+    """Divides the scores of tokens that were there before; 1: none. Not of OpenAI's API."""
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

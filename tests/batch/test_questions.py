@@ -83,7 +83,8 @@ def test_openai_lines(tmp_path: Path) -> None:
         (
             [openai(tools=[], stream=True)],
             '{path}:1: "body" has stream, tools, which a batch cannot honour; known are model, messages, n, user, '
-            "metadata, temperature, top_p, max_tokens, max_completion_tokens, stop, seed",
+            "metadata, temperature, top_p, max_tokens, max_completion_tokens, stop, seed, top_k, min_p, repetition_penalty, "
+            "frequency_penalty, presence_penalty",
         ),
         ([openai(n=4)], '{path}:1: "n" is 4; how many samples are drawn is set by --max-samples'),
         (

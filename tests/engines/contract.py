@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -84,6 +85,25 @@ class EngineContract:
             for seed in (1, 1, 2)
         ]
         assert texts[0] == texts[1] != texts[2]
+
+    @both_prompts
+    async def test_whoever_draws_from_one_token_draws_the_likeliest(self, engine: RealEngine, prompt: Prompt) -> None:
+        greedy = (await hear(engine, ask(prompt, GREEDY))).text
+        for narrow in (Sampling(top_k=1), Sampling(min_p=1.0)):
+            sampling = replace(narrow, temperature=1.0, max_tokens=24, seed=5)
+            assert (await hear(engine, ask(prompt, sampling))).text == greedy
+
+    @both_prompts
+    async def test_what_was_there_before_can_be_made_unlikely(self, engine: RealEngine, prompt: Prompt) -> None:
+        """Greedily: another text than without, by each of the penalties."""
+        plain = (await hear(engine, ask(prompt, GREEDY))).text
+        for penalty in (
+            Sampling(repetition_penalty=2.0),
+            Sampling(frequency_penalty=2.0),
+            Sampling(presence_penalty=2.0),
+        ):
+            sampling = replace(penalty, temperature=0.0, max_tokens=24)
+            assert (await hear(engine, ask(prompt, sampling))).text != plain, penalty
 
     @both_prompts
     async def test_a_stop_string_ends_the_text_before_it(self, engine: RealEngine, prompt: Prompt) -> None:

@@ -5,7 +5,20 @@ from dynasor.engines.dialects import DIALECTS, dialect_of
 from dynasor.vocabulary import Message, Sampling
 from tests.engines.reading import CHAT, ask
 
-EVERYTHING = Sampling(temperature=0.5, top_p=0.9, max_tokens=9, stop=("a", "b"), seed=0, top_logprobs=0, thinking=False)
+EVERYTHING = Sampling(
+    temperature=0.5,
+    top_p=0.9,
+    max_tokens=9,
+    stop=("a", "b"),
+    seed=0,
+    top_logprobs=0,
+    thinking=False,
+    top_k=20,
+    min_p=0.05,
+    repetition_penalty=1.1,
+    frequency_penalty=0.0,
+    presence_penalty=1.5,
+)
 
 
 def test_what_is_open_stays_unsaid() -> None:
@@ -28,6 +41,11 @@ def test_a_full_chat_request_to_vllm() -> None:
         "top_p": 0.9,
         "stop": ["a", "b"],
         "seed": 0,
+        "top_k": 20,
+        "min_p": 0.05,
+        "repetition_penalty": 1.1,
+        "frequency_penalty": 0.0,
+        "presence_penalty": 1.5,
         "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}],
         "max_tokens": 9,
         "logprobs": True,
@@ -48,6 +66,11 @@ def test_a_full_completions_request_to_llama_cpp() -> None:
         "top_p": 0.9,
         "stop": ["a", "b"],
         "seed": 0,
+        "top_k": 20,
+        "min_p": 0.05,
+        "repeat_penalty": 1.1,
+        "frequency_penalty": 0.0,
+        "presence_penalty": 1.5,
         "prompt": "raw",
         "max_tokens": 9,
         "logprobs": 1,

@@ -13,7 +13,7 @@ from dynasor.serving import Limits
 from dynasor.serving.fields import Fields, parse_object
 from dynasor.serving.refusals import Refusal, Refused
 from dynasor.serving.requests import Wants, read_chat, read_completion, read_envelope
-from dynasor.vocabulary import Message
+from dynasor.vocabulary import Message, Sampling
 
 LIMITS = Limits()
 HI = [{"role": "user", "content": "hi"}]
@@ -52,8 +52,11 @@ def refusal_of_chat(**members: Any) -> Refusal:
         ({"n": 10**9}, "n", "n is 1000000000, which a reasoning program cannot do; it can be passed through"),
         ({"n": 0}, "n", "n is 0, which a reasoning program cannot do"),
         ({"tools": [{}]}, "tools", "pass-through"),
-        ({"top_k": 20}, "top_k", "top_k is 20, which a reasoning program cannot do; it can be passed through"),
-        ({"chat_template_kwargs": {"enable_thinking": False}}, "chat_template_kwargs", "pass-through"),
+        ({"top_k": 0.5}, "top_k", "top_k is 0.5; a whole number from -1 to"),
+        ({"min_p": 2}, "min_p", "min_p is 2; a number from 0 to 1 was expected"),
+        ({"chat_template_kwargs": {"tools": 1}}, "chat_template_kwargs.tools", "nothing that a reasoning program can"),
+        ({"chat_template_kwargs": {"enable_thinking": 1}}, "chat_template_kwargs.enable_thinking", "true or false"),
+        ({"guided_json": {}, "guided_regex": "a"}, "guided_regex", "which a reasoning program cannot do"),
         ({"response_format": {"type": "json_object"}}, "response_format", "pass-through"),
         ({"logprobs": True}, "logprobs", "pass-through"),
         ({"dynasor": []}, "dynasor", "dynasor is a list; an object was expected"),
@@ -111,10 +114,10 @@ def test_a_whole_request() -> None:
             "tools": [],
             "response_format": {"type": "text"},
             "presence_penalty": 0,
-            "top_k": -1,
-            "min_p": 0.0,
-            "repetition_penalty": 1.0,
-            "chat_template_kwargs": {},
+            "top_k": 20,
+            "min_p": 0.05,
+            "repetition_penalty": 1.1,
+            "chat_template_kwargs": {"enable_thinking": False},
             "dynasor": {
                 "program": "self-consistency",
                 "max_samples": 8,
@@ -135,7 +138,17 @@ def test_a_whole_request() -> None:
     asked = read_chat(envelope.fields, LIMITS)
     assert asked.messages == (Message("system", "be brief"), Message("user", "what now?"))
     sampling = asked.sampling
-    assert (sampling.temperature, sampling.max_tokens, sampling.stop, sampling.seed) == (0.0, 7, ("END",), 3)
+    assert sampling == Sampling(
+        temperature=0.0,
+        max_tokens=7,
+        stop=("END",),
+        seed=3,
+        thinking=False,
+        top_k=20,
+        min_p=0.05,
+        repetition_penalty=1.1,
+        presence_penalty=0.0,
+    )
 
 
 def test_the_prompt_of_a_completion() -> None:

@@ -28,7 +28,11 @@ class LineFormat(StrEnum):
 
 
 CHAT_URL = "/v1/chat/completions"
-SAMPLING_KEYS = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed")
+PENALTIES = ("repetition_penalty", "frequency_penalty", "presence_penalty")
+SAMPLING_KEYS = (
+    *("temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed", "top_k", "min_p"),
+    *PENALTIES,
+)
 MESSAGE_KEYS = ("role", "content")
 BODY_KEYS = ("model", "messages", "n", "user", "metadata", *SAMPLING_KEYS)
 
@@ -189,6 +193,11 @@ def _sampling(body: JSON) -> Sampling:
         max_tokens=_whole_number(body, "max_tokens", 1) if max_tokens is None else max_tokens,
         stop=tuple(stops),
         seed=_whole_number(body, "seed"),
+        top_k=_whole_number(body, "top_k", -1),
+        min_p=_number(body, "min_p", 0, 1),
+        repetition_penalty=_number(body, "repetition_penalty", 0),
+        frequency_penalty=_number(body, "frequency_penalty", -2, 2),
+        presence_penalty=_number(body, "presence_penalty", -2, 2),
     )
 
 

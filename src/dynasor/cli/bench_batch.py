@@ -57,7 +57,7 @@ def bench_batch(
 
     Example: `dynasor bench batch questions.jsonl --output results --engine http://127.0.0.1:8000 -p self-consistency`
     """
-    sampling = make_sampling(engine, temperature=temperature, top_p=top_p, max_tokens=max_tokens, thinking=None)
+    sampling = make_sampling(engine, temperature=temperature, top_p=top_p, max_tokens=max_tokens)
     if summary is not None:
         check_can_be_written(summary, {"the questions": questions})
     checked = check_questions(questions)

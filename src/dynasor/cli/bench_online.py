@@ -84,7 +84,7 @@ def bench_online(
 
     Example: `dynasor bench online questions.jsonl --output online.jsonl --engine http://127.0.0.1:8000 -p mcts`
     """
-    sampling = make_sampling(engine, temperature=temperature, top_p=top_p, max_tokens=max_tokens, thinking=None)
+    sampling = make_sampling(engine, temperature=temperature, top_p=top_p, max_tokens=max_tokens)
     for path in filter(None, (output, summary)):
         check_can_be_written(path, {"the questions": questions})
     plan = Plan(

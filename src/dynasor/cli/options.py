@@ -116,6 +116,18 @@ TemperatureOption = Annotated[
     ),
 ]
 TopPOption = Annotated[float | None, typer.Option("--top-p", help="Nucleus sampling. [default: the engine's]")]
+TopKOption = Annotated[
+    int | None, typer.Option("--top-k", min=-1, help="Draw from so many likeliest tokens. [default: the engine's]")
+]
+MinPOption = Annotated[
+    float | None,
+    typer.Option(
+        "--min-p",
+        min=0.0,
+        max=1.0,
+        help="And from those so many times as likely as the likeliest. [default: the engine's]",
+    ),
+]
 MaxTokensOption = Annotated[
     int | None,
     typer.Option(

@@ -27,7 +27,14 @@ LOCAL_SLOTS = 32
 
 
 def make_sampling(
-    engine: str, *, temperature: float | None, top_p: float | None, max_tokens: int | None, thinking: bool | None
+    engine: str,
+    *,
+    temperature: float | None,
+    top_p: float | None,
+    max_tokens: int | None,
+    thinking: bool | None = None,
+    top_k: int | None = None,
+    min_p: float | None = None,
 ) -> Sampling:
     """The run's sampling, with bounds and a temperature for models we run ourselves, which have no defaults."""
     if temperature is not None and not 0 <= temperature < math.inf:
@@ -37,7 +44,9 @@ def make_sampling(
     if is_local(engine):
         temperature = options.LOCAL_TEMPERATURE if temperature is None else temperature
         max_tokens = max_tokens or options.LOCAL_MAX_TOKENS
-    return Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens, thinking=thinking)
+    return Sampling(
+        temperature=temperature, top_p=top_p, max_tokens=max_tokens, thinking=thinking, top_k=top_k, min_p=min_p
+    )
 
 
 def open_chosen_engine(
@@ -69,6 +78,8 @@ class RunOptions:
     detect_at: options.DetectAtOption = None
     temperature: options.TemperatureOption = None
     top_p: options.TopPOption = None
+    top_k: options.TopKOption = None
+    min_p: options.MinPOption = None
     max_tokens: options.MaxTokensOption = None
     thinking: options.ThinkingOption = None
     answers: options.AnswersOption = AnswerStyle.MATH
@@ -150,6 +161,8 @@ class RunOptions:
             top_p=self.top_p,
             max_tokens=self.max_tokens,
             thinking=self.thinking,
+            top_k=self.top_k,
+            min_p=self.min_p,
         )
         profile = self.load_profile()
         prior = profile.allocator.prior if profile else UNIFORM
@@ -198,6 +211,8 @@ class RunOptions:
             "--max-samples": self.cap,
             "--temperature": sampling.temperature,
             "--top-p": sampling.top_p,
+            "--top-k": sampling.top_k,
+            "--min-p": sampling.min_p,
             "--max-tokens": sampling.max_tokens,
             "--thinking": sampling.thinking,
             "--answers": self.answers.value,

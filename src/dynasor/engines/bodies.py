@@ -23,7 +23,7 @@ def body_of(request: Request, model: str, dialect: Dialect) -> JSON:
         "stream": True,
         "stream_options": {"include_usage": True, **dialect.stream_options},
         **dialect.body,
-        **common_fields(sampling),
+        **common_fields(sampling, dialect),
         **priority_fields(request, dialect),
     }
     if isinstance(request.prompt, str):
@@ -45,12 +45,17 @@ def priority_fields(request: Request, dialect: Dialect) -> JSON:
     return {"priority": dialect.priority_sign * request.priority}
 
 
-def common_fields(sampling: Sampling) -> JSON:
+def common_fields(sampling: Sampling, dialect: Dialect) -> JSON:
     fields: JSON = {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "stop": list(sampling.stop) or None,
         "seed": sampling.seed,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        dialect.repetition_penalty: sampling.repetition_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+        "presence_penalty": sampling.presence_penalty,
     }
     return {name: value for name, value in fields.items() if value is not None}
 

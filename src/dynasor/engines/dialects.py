@@ -25,6 +25,8 @@ class Dialect:
     """The smallest number of alternatives for which the engine reports log-probabilities at all."""
     chat_limit: str = "max_tokens"
     """The name of the token limit in chat requests."""
+    repetition_penalty: str = "repetition_penalty"
+    """The name of that penalty."""
     renderer: Renderer | None = None
     """How to get a conversation as raw text; None: it cannot be had."""
     priority_sign: int | None = None
@@ -66,6 +68,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "llamacpp": Dialect(
         body={"timings_per_token": True},
         fewest_logprobs=1,
+        repetition_penalty="repeat_penalty",
         renderer=render_by_template,
         thinking_end=END_THINK,
     ),

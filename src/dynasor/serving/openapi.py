@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from dynasor.serving.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY, Limits
-from dynasor.serving.requests import EFFORT_NAMES, LARGEST_SEED, MAX_STOPS, PASS_THROUGH, ROLES
+from dynasor.serving.requests import (
+    EFFORT_NAMES,
+    ENABLE_THINKING,
+    LARGEST_REPETITION_PENALTY,
+    LARGEST_SEED,
+    LARGEST_TOP_K,
+    MAX_STOPS,
+    PASS_THROUGH,
+    ROLES,
+)
 from dynasor.vocabulary import JSON
 
 NUMBER: JSON = {"type": "number"}
@@ -148,6 +157,18 @@ def common_members(limits: Limits, programs: Sequence[str]) -> JSON:
         "max_completion_tokens": max_tokens,
         "stop": {"oneOf": [{"type": "null"}, TEXT, {"type": "array", "items": TEXT, "maxItems": MAX_STOPS}]},
         "seed": maybe(WHOLE | {"minimum": -LARGEST_SEED - 1, "maximum": LARGEST_SEED}),
+        "top_k": maybe(WHOLE | {"minimum": -1, "maximum": LARGEST_TOP_K}),
+        "min_p": maybe(NUMBER | {"minimum": 0, "maximum": 1}),
+        "repetition_penalty": maybe(NUMBER | {"minimum": 0, "maximum": LARGEST_REPETITION_PENALTY}),
+        "frequency_penalty": maybe(NUMBER | {"minimum": -2, "maximum": 2}),
+        "presence_penalty": maybe(NUMBER | {"minimum": -2, "maximum": 2}),
+        "chat_template_kwargs": maybe(
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {ENABLE_THINKING: maybe({"type": "boolean"})},
+            }
+        ),
         "dynasor": maybe(reference("Wants")),
     }
 

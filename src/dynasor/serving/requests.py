@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from dynasor.serving.fields import Fields, kind_of, shown
+from dynasor.serving.fields import Fields, kind_of, shortened, shown
 from dynasor.serving.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY, Limits
 from dynasor.serving.refusals import Refusal, Refused
 from dynasor.vocabulary import JSON, Message, Sampling
@@ -19,6 +19,9 @@ EFFORT_NAMES = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 PASS_THROUGH = "pass-through"
 LARGEST_SEED = 2**63 - 1
 MAX_STOPS = 16
+LARGEST_TOP_K = 2**31 - 1
+LARGEST_REPETITION_PENALTY = 10
+ENABLE_THINKING = "enable_thinking"
 ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
@@ -212,7 +215,26 @@ def read_sampling(fields: Fields, limits: Limits) -> Sampling:
         max_tokens=fields.whole("max_tokens", 1, limits.max_request_tokens) if max_tokens is None else max_tokens,
         stop=read_stop(fields),
         seed=fields.whole("seed", -LARGEST_SEED - 1, LARGEST_SEED),
+        thinking=read_thinking(fields),
+        top_k=fields.whole("top_k", -1, LARGEST_TOP_K),
+        min_p=fields.number("min_p", 0, 1),
+        repetition_penalty=fields.number("repetition_penalty", 0, LARGEST_REPETITION_PENALTY),
+        frequency_penalty=fields.number("frequency_penalty", -2, 2),
+        presence_penalty=fields.number("presence_penalty", -2, 2),
     )
+
+
+def read_thinking(fields: Fields) -> bool | None:
+    """``enable_thinking``, as chat templates have it; nothing else can be asked of a template."""
+    template = fields.object("chat_template_kwargs")
+    if template is None:
+        return None
+    for name in template.members:
+        if name != ENABLE_THINKING:
+            path = template.path(shortened(name))
+            message = f"{path} is nothing that a reasoning program can ask of a template; it {PASS_IT_THROUGH}"
+            raise Refused(Refusal.bad_field(path, message, "unsupported_field"))
+    return None if template.members.get(ENABLE_THINKING) is None else template.flag(ENABLE_THINKING)
 
 
 def read_top_p(fields: Fields) -> float | None:
@@ -246,10 +268,6 @@ def is_formatted(value: object) -> bool:
 
 
 OF_ENGINES: Mapping[str, Callable[[object], bool]] = {
-    "top_k": lambda value: value not in (None, 0, -1),
-    "min_p": is_set,
-    "repetition_penalty": is_several,
-    "chat_template_kwargs": is_set,
     "structured_outputs": is_set,
     "guided_json": is_set,
     "guided_regex": is_set,
@@ -267,8 +285,6 @@ CHAT_ENGINE_ONLY: Mapping[str, Callable[[object], bool]] = {
     "logprobs": is_set,
     "top_logprobs": is_set,
     "logit_bias": is_set,
-    "frequency_penalty": is_set,
-    "presence_penalty": is_set,
     "audio": is_set,
     "prediction": is_set,
     "web_search_options": is_set,
@@ -277,7 +293,7 @@ CHAT_ENGINE_ONLY: Mapping[str, Callable[[object], bool]] = {
 
 COMPLETION_ENGINE_ONLY: Mapping[str, Callable[[object], bool]] = {
     **OF_ENGINES,
-    **{name: CHAT_ENGINE_ONLY[name] for name in ("n", "logit_bias", "frequency_penalty", "presence_penalty")},
+    **{name: CHAT_ENGINE_ONLY[name] for name in ("n", "logit_bias")},
     "best_of": is_several,
     "echo": is_set,
     "suffix": is_set,
