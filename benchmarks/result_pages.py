@@ -120,6 +120,8 @@ def online_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
     for arm, measured in found["arms"].items():
         yield f"| {' | '.join(arm_cells(arm, measured))} |"
     yield ""
+    yield from where_tokens_go(found)
+    yield ""
     yield f"![Attainment against rate](figures/online-{name}.svg)"
     by_scale = found["rate_ratio_by_scale"].get("engine") or {}
     if len(by_scale) > 1:
@@ -128,6 +130,42 @@ def online_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
         yield f"With tighter or looser deadlines, the rate ratio against the engine alone by SLO scale: {ratios}."
     yield ""
     yield f"`{run['command']}`"
+
+
+def where_tokens_go(found: JSON) -> Iterator[str]:
+    """What each arm spends on easy and hard questions, and what of it comes back as rate."""
+    arms = found["arms"]
+    levels = list(dict.fromkeys(level for arm in arms.values() for level in arm["by_difficulty"]))
+    yield (
+        "Where tokens go, by the deadline's factor (1: all trials were right, 3: none was): tokens a program, and the "
+        "share of all tokens of the arm; then how many programs were right."
+    )
+    yield ""
+    yield f"| arm | {' | '.join(f'factor {level}' for level in levels)} |"
+    yield "|---" * (1 + len(levels)) + "|"
+    for name, arm in arms.items():
+        shares = token_shares(arm)
+        cells = [
+            f"{row['tokens_per_program']:.0f}, {percent(shares[level], 0)}; {percent(row['right'], 0)} right"
+            if (row := arm["by_difficulty"].get(level))
+            else "-"
+            for level in levels
+        ]
+        yield f"| {ARM_NAMES.get(name, name)} | {' | '.join(cells)} |"
+    ours, engine, ratio = arms.get("dynasor"), arms["engine"], found["rate_ratio"].get("engine")
+    if ours is not None and ratio is not None:
+        fewer = engine["tokens_per_program"] / ours["tokens_per_program"]
+        yield ""
+        yield (
+            f"Dynasor's programs take {fewer:.2f} times fewer tokens than those of the engine alone; of that, and of "
+            f"the order in which they go, come {ratio['mean']:.2f} times the rate."
+        )
+
+
+def token_shares(arm: JSON) -> dict[str, float]:
+    """By difficulty, of all tokens of the arm."""
+    tokens = {level: row["programs"] * row["tokens_per_program"] for level, row in arm["by_difficulty"].items()}
+    return {level: count / sum(tokens.values()) for level, count in tokens.items()}
 
 
 def arm_cells(arm: str, measured: JSON) -> list[str]:

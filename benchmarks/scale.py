@@ -53,8 +53,8 @@ LARGE_COSTS: Sequence[CostSize] = (CostSize(64, 100_000),)
 QUICK_COSTS: Sequence[CostSize] = (CostSize(1, 200), CostSize(16, 200))
 QUICK = ("self-consistency, 1 replica", "low load", "mixed, 8B on A100, 1 replica")
 QUICK_BUDGET_S = 120.0
-IS_OF_NO_USE = ("cpu_share", "sent_late", "latest_send_s")
-"""What the online benchmark reports of a real clock."""
+IS_OF_NO_USE = ("cpu_share", "sent_late", "latest_send_s", "by_difficulty")
+"""What the online benchmark reports of a real clock, and what means little where kinds are mixed."""
 
 
 @dataclass(frozen=True, slots=True)

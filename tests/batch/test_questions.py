@@ -35,11 +35,15 @@ def test_plain_lines(tmp_path: Path) -> None:
 
 
 def test_openai_lines(tmp_path: Path) -> None:
-    path = write(tmp_path, openai(temperature=0.5, max_completion_tokens=9, stop="x", seed=3, n=1), openai("b"))
+    path = write(
+        tmp_path,
+        openai(temperature=0.5, max_completion_tokens=9, stop="x", seed=3, n=1, top_k=-1, min_p=0.1),
+        openai("b"),
+    )
     checked = check_questions(path)
     assert checked.format is LineFormat.OPENAI
     first, second = checked
-    sampling = Sampling(temperature=0.5, max_tokens=9, stop=("x",), seed=3)
+    sampling = Sampling(temperature=0.5, max_tokens=9, stop=("x",), seed=3, top_k=-1, min_p=0.1)
     assert first == Question("a", (Message("user", "1+1?"),), sampling=sampling, model="m")
     assert checked.model == "m"
     assert second.sampling == Sampling()
@@ -83,8 +87,8 @@ def test_openai_lines(tmp_path: Path) -> None:
         (
             [openai(tools=[], stream=True)],
             '{path}:1: "body" has stream, tools, which a batch cannot honour; known are model, messages, n, user, '
-            "metadata, temperature, top_p, max_tokens, max_completion_tokens, stop, seed, top_k, min_p, repetition_penalty, "
-            "frequency_penalty, presence_penalty",
+            "metadata, temperature, top_p, max_tokens, max_completion_tokens, stop, seed, top_k, min_p, "
+            "repetition_penalty, frequency_penalty, presence_penalty",
         ),
         ([openai(n=4)], '{path}:1: "n" is 4; how many samples are drawn is set by --max-samples'),
         (

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dynasor.bench.cells import Cell, Judge
 from dynasor.bench.deadlines import attainment, quantile
 from dynasor.bench.knee import Bound, Knee, knee, scale_at
-from dynasor.bench.search import points_of
+from dynasor.bench.search import BESIDE, points_of
 from dynasor.paired import paired_difference
 from dynasor.vocabulary import JSON
 
@@ -67,7 +67,7 @@ def _scales_at(cells: Sequence[Cell], arm: str, rates: Mapping[int, float], judg
     found = {}
     for number, rate in rates.items():
         points = points_of(cells, arm, number, judge)
-        scale = scale_at(points, rate) if points else None
+        scale = scale_at(points, rate, BESIDE) if points else None
         if scale is not None:
             found[number] = scale
     return found
@@ -144,6 +144,7 @@ def _arm(
         "tokens_per_program": statistics.fmean(count for cell in own for count in cell.tokens),
         "samples_per_program": statistics.fmean(count for cell in own for count in cell.samples),
         "kinds_per_program": _kinds(own),
+        "by_difficulty": _by_difficulty(own, judge),
         "at_baseline_knee": _service(near, judge) if near else None,
         "cpu_share": sum(cell.cpu_s for cell in own) / sum(cell.wall_s for cell in own),
         "programs": sum(len(cell.questions) for cell in own),
@@ -195,6 +196,24 @@ def _kinds(cells: Sequence[Cell]) -> JSON:
     num_programs = sum(len(cell.questions) for cell in cells)
     kinds = dict.fromkeys(kind for cell in cells for kind in cell.kinds)
     return {kind: sum(cell.kinds.get(kind, 0) for cell in cells) / num_programs for kind in kinds}
+
+
+def _by_difficulty(cells: Sequence[Cell], judge: Judge) -> JSON:
+    """Where tokens went, and who was in time and right, by the factor that a question's difficulty is for deadlines."""
+    rows: dict[float, list[tuple[int, bool, bool]]] = defaultdict(list)
+    for cell in cells:
+        columns = zip(cell.questions, judge.slownesses(cell), cell.tokens, cell.right, strict=True)
+        for question, slowness, tokens, is_right in columns:
+            rows[judge.difficulties[question]].append((tokens, is_right, slowness <= 1))
+    return {
+        f"{level:g}": {
+            "programs": len(found),
+            "tokens_per_program": statistics.fmean(tokens for tokens, _, _ in found),
+            "right": statistics.fmean(is_right for _, is_right, _ in found),
+            "in_time": statistics.fmean(is_in_time for _, _, is_in_time in found),
+        }
+        for level, found in sorted(rows.items())
+    }
 
 
 def by_question(cells: Iterable[Cell]) -> dict[str, float]:
