@@ -343,6 +343,12 @@ def means_of(runs: Sequence[JSON]) -> JSON:
     return {name: sum(each[name] for each in runs) / len(runs) for name in runs[0] if name != "latencies"}
 
 
+def spread_of(runs: Sequence[JSON]) -> float:
+    """From the lowest to the highest mean latency of runs of the same, as a share of their mean."""
+    means = [run["mean"] for run in runs]
+    return (max(means) - min(means)) / fmean(means)
+
+
 def result_of(
     given: argparse.Namespace, profiled: Profiled, recording: Recording, saturated: JSON, rows: Sequence[JSON]
 ) -> JSON:
@@ -360,6 +366,7 @@ def result_of(
         "largest_deviation": max(deviations),
         "within_target": max(deviations) <= TARGET,
         "target": TARGET,
+        "real_spread": max(spread_of(row["real_runs"]) for row in rows),
         "saturated": saturated,
         "rows": rows,
         "profile": profiled.to_json(),
@@ -380,6 +387,9 @@ def lines_of(result: JSON) -> list[str]:
         f"(`{result['command']}`).",
         "",
         *table(result["rows"]).splitlines(),
+        "",
+        f"Runs of the same programs on vLLM differ among themselves by up to {result['real_spread']:.0%} of their mean "
+        "latency.",
         "",
         f"A ratio is simulated over real. The profile's error is {fit['mean_error']:.1%} on average over "
         f"{fit['measured']} flows, {fit['largest_error']:.1%} at most; our layer takes {1e3 * layer_s:.2f} ms of the "

@@ -60,7 +60,18 @@ def steps(folder: Path, *, is_smoke: bool) -> Iterator[Step]:
     output = folder / "stop_rules.json"
     yield Step("stop rules", (*rules, "--output", str(output)), output, 200, rows, traces)
     vllm = "" if os.environ.get("DYNASOR_VLLM_PYTHON") else "vLLM (DYNASOR_VLLM_PYTHON)"
-    fidelity = (*MODULE, "benchmarks.fidelity", "--loads", "0.5", "--policies", "sjf", "--programs", "12")
+    fidelity = (
+        *MODULE,
+        "benchmarks.fidelity",
+        "--loads",
+        "0.5",
+        "--policies",
+        "sjf",
+        "--programs",
+        "12",
+        "--repeats",
+        "1",
+    )
     output = folder / "fidelity.json"
     yield Step("fidelity", (*fidelity, "--output", str(output)), output, 300, deviation, vllm)
 

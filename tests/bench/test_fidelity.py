@@ -73,4 +73,5 @@ def result_with(row: JSON) -> JSON:
         "recording": {"layer_s": 0.001},
         "largest_deviation": 0.0,
         "target": 0.15,
+        "real_spread": 0.2,
     }
