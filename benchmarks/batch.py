@@ -3,13 +3,15 @@
     DYNASOR_VLLM_PYTHON=.venv-vllm/bin/python python -m benchmarks.batch
 
 Starts vLLM on the CPU, learns the profiles where ``benchmarks.online`` has not, runs ``dynasor bench batch`` on
-questions of the test split, and writes its report with the machine, the versions and the command. Kill it and start it
-again: it goes on. Seconds are kept unless ``--untimed`` says that the machine had other work.
+questions of the test split, and puts its workloads into ``batch.json``, with the machine, the versions and the command,
+in place of those of the same name. Kill it and start it again: it goes on. Seconds are kept unless ``--untimed`` says that
+the machine had other work.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
@@ -17,6 +19,7 @@ import orjson
 from benchmarks.online import MODEL_FOLDER, PROFILES, SAMPLING, WATCHED, WHOLE_PROMPTS, dynasor, learn, where
 from benchmarks.vllm_server import vllm_python, vllm_server
 from dynasor.bench.offline import CAPS
+from dynasor.vocabulary import JSON
 
 
 def main() -> None:
@@ -38,9 +41,21 @@ def main() -> None:
         ]
         dynasor(*command)
     report = orjson.loads((given.folder / "summary.json").read_bytes())
+    workloads = report.pop("workloads")
     command_line = " ".join(("dynasor", *command))
-    report = {**where(given.vllm_python), "command": command_line, "is_timed": not given.untimed, **report}
-    given.output.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
+    put_into(
+        given.output,
+        workloads,
+        {**where(given.vllm_python), "command": command_line, "is_timed": not given.untimed, **report},
+    )
+
+
+def put_into(path: Path, workloads: Mapping[str, JSON], run: JSON) -> None:
+    """Each with how it was run, beside the other workloads that ``path`` has."""
+    stored = orjson.loads(path.read_bytes()) if path.exists() else {"workloads": {}, "runs": {}}
+    stored["workloads"] |= workloads
+    stored["runs"] |= dict.fromkeys(workloads, run)
+    path.write_bytes(orjson.dumps(stored, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def arguments() -> argparse.Namespace:

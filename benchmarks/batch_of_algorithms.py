@@ -14,6 +14,7 @@ from pathlib import Path
 
 import orjson
 
+from benchmarks.batch import put_into
 from dynasor.bench.offline import AGREEMENT, EVEN, PAPER, PROFILE, Key, compared, length_rule, replays_of
 from dynasor.bench.workloads import WORKLOADS
 from dynasor.programs import is_exchangeable
@@ -61,18 +62,19 @@ def lines_of(path: Path, order: Sequence[str]) -> list[JSON]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--programs", nargs="+", choices=list(FILES), default=list(FILES))
     parser.add_argument("--folder", type=Path, default=Path("build/algorithms"))
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/batch.json"))
     given = parser.parse_args()
     order = [orjson.loads(line)["id"] for line in (given.folder / "questions.jsonl").read_bytes().splitlines()]
-    report = {
-        "command": "python -m benchmarks.algorithms; python -m benchmarks.batch_of_algorithms",
+    programs = " ".join(given.programs)
+    run = {
+        "command": f"python -m benchmarks.algorithms; python -m benchmarks.batch_of_algorithms --programs {programs}",
         "engine": {"kind": "llamacpp", "model": "the embedded model"},
         "is_timed": False,
         "questions": len(order),
-        "workloads": {name: workload_of(name, given.folder, order) for name in FILES},
     }
-    given.output.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
+    put_into(given.output, {name: workload_of(name, given.folder, order) for name in given.programs}, run)
 
 
 if __name__ == "__main__":

@@ -196,29 +196,32 @@ def batch(result: JSON) -> Iterator[str]:
     yield "## Tokens and accuracy, without load"
     yield ""
     yield (
-        f"{result['questions']} test questions, every rule with the same seeds. The even split gives every question "
-        "the same; *saved at equal accuracy* is against its cheapest cap that is as accurate, chosen anew in every "
-        "bootstrap sample of the questions. 95 % intervals."
+        "Every rule answers the same test questions with the same seeds. The even split gives every question the same; "
+        "*saved at equal accuracy* is against its cheapest cap that is as accurate, chosen anew in every bootstrap "
+        "sample of the questions. 95 % intervals."
     )
-    if "machine" in result:
-        yield ""
-        yield where(result)
     for name, found in result["workloads"].items():
         yield ""
-        yield f"### {name}, at most {found['cap']}"
-        yield ""
-        yield (
-            "| rule | cap | accuracy | tokens a question | seconds | saved against the cap | points against the cap "
-            "| saved at equal accuracy |"
-        )
-        yield "|---|---|---|---|---|---|---|---|"
-        for each in found["rules"]:
-            yield f"| {' | '.join(rule_cells(each, with_time=result.get('is_timed', True)))} |"
-        yield ""
-        yield f"![Tokens against accuracy](figures/batch-{name}.svg)"
-    if "command" in result:
-        yield ""
-        yield f"`{result['command']}`"
+        yield from batch_workload(name, found, result["runs"][name])
+
+
+def batch_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
+    yield f"### {name}, at most {found['cap']}"
+    yield ""
+    engine = f"{run['engine']['kind']}, {run['engine']['model']}"
+    yield f"{run['questions']} questions, on {engine}. {where(run) if 'machine' in run else ''}".rstrip()
+    yield ""
+    yield (
+        "| rule | cap | accuracy | tokens a question | seconds | saved against the cap | points against the cap "
+        "| saved at equal accuracy |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
+    for each in found["rules"]:
+        yield f"| {' | '.join(rule_cells(each, with_time=run['is_timed']))} |"
+    yield ""
+    yield f"![Tokens against accuracy](figures/batch-{name}.svg)"
+    yield ""
+    yield f"`{run['command']}`"
 
 
 def rule_cells(each: JSON, *, with_time: bool) -> list[str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.batch import put_into
+from benchmarks.write_results import page
 from dynasor.bench.offline import runs_of
 from dynasor.cli.bench_online import make_workloads
 from dynasor.cli.main import app
@@ -33,6 +35,14 @@ def test_it_runs_every_rule_once_and_reports_again(tmp_path: Path) -> None:
     agreement = next(each for each in found["rules"] if each["rule"] == "agreement" and each["cap"] == 6)
     assert agreement["accuracy"] == 1.0
     assert agreement["against_cap"]["saved"] >= 0
+    report = json.loads(result.stdout)
+    path = tmp_path / "batch.json"
+    put_into(path, {"mcts": report["workloads"]["self-consistency"]}, {"command": "other", "is_timed": False} | report)
+    put_into(path, report.pop("workloads"), {"command": "this", "is_timed": True} | report)
+    text = page(tmp_path)
+    assert "### mcts, at most 6" in text and "`other`" in text
+    assert "### self-consistency, at most 6" in text and "`this`" in text
+    assert "| agreement | 6 | 100.0 % |" in text
     again = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert json.loads(again.stdout)["workloads"]["self-consistency"] == found
 
