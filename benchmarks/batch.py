@@ -4,8 +4,8 @@
 
 Starts vLLM on the CPU, learns the profiles where ``benchmarks.online`` has not, runs ``dynasor bench batch`` on
 questions of the test split, and puts its workloads into ``batch.json``, with the machine, the versions and the command,
-in place of those of the same name. Kill it and start it again: it goes on. Seconds are kept unless ``--untimed`` says that
-the machine had other work.
+in place of those of the same name. Kill it and start it again: it goes on. Seconds are kept unless ``--untimed`` says
+that the machine had other work.
 """
 
 from __future__ import annotations
