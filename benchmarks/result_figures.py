@@ -17,19 +17,21 @@ SUBJECTS_OWN = "agreement"
 
 
 def online_figure(name: str, found: JSON, path: Path) -> None:
-    """Attainment against rate at scale 1, and against the SLO scale at the engine's knee."""
-    figure, (by_rate, by_scale) = _panels(2)
+    """Attainment against rate at scale 1 and against the SLO scale at the engine's knee; accuracy against the rate with
+    90 % in time; fairness at the engine's knee."""
+    figure, (by_rate, by_scale, accuracy, fairness) = _panels(2, rows=2)
     for arm, measured in found["arms"].items():
-        colour = COLOURS.get(arm, "black")
+        colour, label = COLOURS.get(arm, "black"), ARM_NAMES.get(arm, arm)
         cells = sorted(measured["cells"], key=lambda cell: cell["rate"])
         rates = [cell["rate"] for cell in cells]
-        label = ARM_NAMES.get(arm, arm)
         by_rate.plot(rates, [100 * cell["attainment"] for cell in cells], "o", color=colour, label=label, markersize=4)
         by_rate.axvline(measured["knee"]["mean"], color=colour, linewidth=1)
         if (service := measured["at_baseline_knee"]) is not None:
             scales = [float(scale) for scale in service["attainment_by_scale"]]
             shares = [100 * share for share in service["attainment_by_scale"].values()]
             by_scale.plot(scales, shares, "-o", color=colour, label=label, markersize=3)
+            _bars(fairness, label, colour, service)
+        _knee_point(accuracy, colour, measured)
     by_rate.set_xlabel("programs a second (lines: the knees)")
     by_scale.set_xlabel("SLO scale, at the knee of the engine alone")
     by_scale.set_xscale("log")
@@ -38,8 +40,34 @@ def online_figure(name: str, found: JSON, path: Path) -> None:
         axis.set_ylim(0, 102)
         axis.axhline(90, color="0.6", linewidth=1, linestyle=":")
     by_scale.legend(loc="lower right", fontsize=8)
+    accuracy.set_xlabel("programs a second, 90 % in time")
+    accuracy.set_ylabel("accuracy, % (95 %)")
+    fairness.set_xlabel("fairness, ms a token (light: P90)")
+    fairness.invert_yaxis()
     figure.suptitle(name, fontsize=10)
     _save(figure, path)
+
+
+def _knee_point(axis: Any, colour: str, measured: JSON) -> None:
+    """An arm's accuracy at its knee, with the interval, from the lowest repetition to the highest."""
+    knee, found = measured["knee"], measured["accuracy"]
+    mean, (low, high) = 100 * found["mean"], (100 * each for each in found["interval"])
+    axis.errorbar(
+        [knee["mean"]],
+        [mean],
+        xerr=[[max(0.0, knee["mean"] - knee["lowest"])], [max(0.0, knee["highest"] - knee["mean"])]],
+        yerr=[[max(0.0, mean - low)], [max(0.0, high - mean)]],
+        fmt="o",
+        color=colour,
+        markersize=4,
+        linewidth=1,
+    )
+
+
+def _bars(axis: Any, label: str, colour: str, service: JSON) -> None:
+    if service["fairness_mean_ms_per_token"] is not None:
+        axis.barh([label], [service["fairness_p90_ms_per_token"]], color=colour, alpha=0.35)
+        axis.barh([label], [service["fairness_mean_ms_per_token"]], color=colour)
 
 
 def batch_figure(name: str, found: JSON, path: Path) -> None:
@@ -109,16 +137,18 @@ def accuracy_figure(sites: Mapping[str, JSON], path: Path) -> None:
     _save(figure, path)
 
 
-def _panels(count: int) -> tuple[Any, list[Any]]:
+def _panels(columns: int, rows: int = 1) -> tuple[Any, list[Any]]:
+    """Row by row."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, count, figsize=(SIZE[0] if count > 1 else 0.7 * SIZE[0], SIZE[1]), squeeze=False)
-    for axis in axes[0]:
+    size = (SIZE[0] if columns > 1 else 0.7 * SIZE[0], rows * SIZE[1])
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    for axis in axes.flat:
         axis.grid(color="0.92")
-    return figure, list(axes[0])
+    return figure, list(axes.flat)
 
 
 def _save(figure: Any, path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from benchmarks.write_results import page
+from benchmarks.write_results import draw, page
 from dynasor.bench.report import report
 from tests.bench.test_search import JUDGE, SEARCH, run_to_end
 
@@ -42,6 +42,9 @@ def test_online_results_are_a_section_with_their_ratios(tmp_path: Path) -> None:
     assert "| Dynasor | 100, 25 %; 100 % right | 300, 75 %; 0 % right |" in text
     assert "1.00 times fewer tokens" in text
     assert "Tokens and accuracy" not in text
+    pytest.importorskip("matplotlib")
+    draw(tmp_path, tmp_path / "figures")
+    assert {each.name for each in (tmp_path / "figures").iterdir()} == {"online-votes.svg", "online-trees.svg"}
 
 
 def test_a_ratio_that_is_only_bounded_is_marked() -> None:
