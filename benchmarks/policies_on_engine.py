@@ -26,9 +26,9 @@ import orjson
 
 from dynasor import AnswerReader, Options, Question, Runtime, Sampling, SelfConsistency, open_engine
 from dynasor.bench.arrivals import Arrival, arrivals
+from dynasor.bench.baselines import TokenCount
 from dynasor.bench.deadlines import quantile
 from dynasor.bench.driving import LATE_S, Served, serve
-from dynasor.bench.online import TokenCount
 from dynasor.cli.latency_figure import draw_latencies
 from dynasor.engines.protocol import Engine
 from dynasor.models.question_sets import Split, question_lines

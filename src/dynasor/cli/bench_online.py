@@ -14,7 +14,8 @@ from rich.table import Table
 
 from dynasor.answers import AnswerReader, AnswerStyle
 from dynasor.batch.questions import check_questions
-from dynasor.bench.online import OnlineBenchmark, Plan
+from dynasor.bench.online import OnlineBenchmark
+from dynasor.bench.plan import Plan
 from dynasor.bench.raw import RawResults
 from dynasor.bench.workloads import ARMS, WORKLOADS, Workload, workload
 from dynasor.cli import options
