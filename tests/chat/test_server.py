@@ -38,7 +38,7 @@ async def answer_of(source: ServerSource, asked: Asked) -> tuple[Report, list[Ne
 async def test_another_server_is_asked_in_openais_words_only() -> None:
     async with ScriptedServer() as server:
         server.replies = [stream(thought("hm"), thought("."), chat("2"), chat(finish="length"), usage(9), DONE)]
-        source = ServerSource(server.url, api_key=KEY, sampling=Sampling(temperature=0.5, max_tokens=7))
+        source = ServerSource(server.url, api_key=KEY, sampling=Sampling(temperature=0.5, max_tokens=7, top_k=20))
         report, news = await answer_of(source, Asked(HI, Choice(effort="low")))
         assert report == Report(stop_reason="length", num_tokens=9)
         assert news == [Written(reasoning="hm"), Written(reasoning="."), Written("2")]
@@ -53,6 +53,7 @@ async def test_another_server_is_asked_in_openais_words_only() -> None:
                 "stream": True,
                 "stream_options": {"include_usage": True},
                 "temperature": 0.5,
+                "top_k": 20,
                 "max_tokens": 7,
                 "reasoning_effort": "low",
             }

@@ -145,7 +145,7 @@ class ServerSource:
 
 
 def sampling_fields(sampling: Sampling) -> JSON:
-    fields = {"temperature": sampling.temperature, "top_p": sampling.top_p, "max_tokens": sampling.max_tokens}
+    fields = {name: getattr(sampling, name) for name in ("temperature", "top_p", "max_tokens", "top_k", "min_p")}
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -40,7 +40,7 @@ EXIT_CODES = {
     Ending.SOME_FAILED: ExitCode.SOME_FAILED,
     Ending.INTERRUPTED: ExitCode.INTERRUPTED,
 }
-FOR_SERVERS = frozenset({"model", "api_key", "program", "temperature", "top_p", "max_tokens"})
+FOR_SERVERS = frozenset({"model", "api_key", "program", "temperature", "top_p", "top_k", "min_p", "max_tokens"})
 """Shared options that mean something to a server; it decides the others."""
 NOT_ASKED_FOR = frozenset({"engine", "reward_api_key"})
 """Those that may be set though nobody wrote them."""
@@ -121,7 +121,9 @@ def open_screen(source: Source) -> Screen:
 @asynccontextmanager
 async def open_server(run: RunOptions, url: str) -> AsyncIterator[Source]:
     check_for_server(run)
-    sampling = Sampling(temperature=run.temperature, top_p=run.top_p, max_tokens=run.max_tokens)
+    sampling = Sampling(
+        temperature=run.temperature, top_p=run.top_p, max_tokens=run.max_tokens, top_k=run.top_k, min_p=run.min_p
+    )
     server = ServerSource(url, model=run.model, api_key=run.api_key, sampling=sampling)
     async with AsyncExitStack() as stack:
         try:
