@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from dynasor import AnswerReader, Options, Runtime, Sampling
 from dynasor.chat import Choice, Conversation, Dialogue, Ending
 from dynasor.chat.local import LocalSource
-from dynasor.chat.screens import PlainScreen
+from dynasor.chat.screens import JsonScreen, PlainScreen
 from dynasor.chat.server import ServerSource
 from dynasor.errors import EngineFailed
 from dynasor.programs import make_program
@@ -55,9 +56,14 @@ class Heard:
     remarks: str
 
 
-async def hold(source: LocalSource | ServerSource, lines: str, conversation: Conversation | None = None) -> Heard:
+async def hold(
+    source: LocalSource | ServerSource,
+    lines: str,
+    conversation: Conversation | None = None,
+    kind: type[PlainScreen] = PlainScreen,
+) -> Heard:
     answers, remarks = io.StringIO(), io.StringIO()
-    screen = PlainScreen(io.StringIO(lines), answers, remarks)
+    screen = kind(io.StringIO(lines), answers, remarks)
     ending = await Dialogue(source, screen, conversation or Conversation()).run()
     return Heard(ending, answers.getvalue(), remarks.getvalue())
 
@@ -83,6 +89,27 @@ async def test_after_an_error_the_chat_goes_on_without_the_question() -> None:
     assert heard.answers == "\\boxed{1}␛[0m\n"
     assert "it broke" in heard.remarks.splitlines()[0]
     assert "there is no command /nonsense" in heard.remarks.splitlines()[1]
+    assert heard.ending is Ending.SOME_FAILED
+
+
+async def test_as_json_an_answer_that_failed_is_a_line_too() -> None:
+    async with local(Echo(), "self-consistency") as source:
+        heard = await hold(source, "break\n/nonsense\nwell?\n", kind=JsonScreen)
+    failed, answered = map(json.loads, heard.answers.splitlines())
+    assert failed["content"] == "" and failed["stop_reason"] is None
+    assert "it broke" in failed["error"]
+    assert 0 <= answered.pop("duration_s") < 60
+    assert answered == {
+        "content": "\\boxed{1}\x1b[0m",
+        "reasoning_content": None,
+        "certaindex": 1.0,
+        "stop_reason": "cap",
+        "samples": 2,
+        "tokens": 6,
+        "saved_tokens": 0,
+        "error": None,
+    }
+    assert "there is no command /nonsense" in heard.remarks
     assert heard.ending is Ending.SOME_FAILED
 
 

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TextIO
 
+import orjson
+
 from dynasor.chat.harmless import harmless, one_line
 from dynasor.chat.sources import News, Report, Tell
 from dynasor.chat.turns import Turn
+from dynasor.vocabulary import JSON
 
 
 class Screen(Protocol):
@@ -80,13 +83,40 @@ class PlainScreen:
         self.note(f"dynasor: {one_line(str(error))}")
 
 
+class JsonScreen(PlainScreen):
+    """The same for a program that reads: every answer is a line of JSON, also one that failed."""
+
+    def close(self, turn: Turn) -> None:
+        print(orjson.dumps(as_json(turn)).decode(), file=self._answers, flush=True)
+
+
+def as_json(turn: Turn) -> JSON:
+    """What is not known is null."""
+    report = report_of(turn)
+    return {
+        "content": turn.text.strip(),
+        "reasoning_content": turn.reasoning or None,
+        "certaindex": report.certaindex,
+        "stop_reason": report.stop_reason,
+        "samples": report.num_samples,
+        "tokens": report.num_tokens,
+        "saved_tokens": report.num_saved,
+        "duration_s": turn.duration_s,
+        "error": None if turn.error is None else str(turn.error),
+    }
+
+
+def report_of(turn: Turn) -> Report:
+    return turn.report or Report(stop_reason="stopped" if turn.is_stopped else None)
+
+
 def pass_over(news: News) -> None:
     """Shows nothing."""
 
 
 def described(turn: Turn) -> str:
     """A turn in one line: how sure, why it ended, and what it took."""
-    report = turn.report or Report(stop_reason="stopped" if turn.is_stopped else None)
+    report = report_of(turn)
     parts = [
         None if report.certaindex is None else f"certaindex {report.certaindex:.3f}",
         None if report.stop_reason is None else f"stopped: {report.stop_reason}",

@@ -17,7 +17,7 @@ from dynasor.answers import AnswerReader
 from dynasor.chat import Choice, Conversation, Dialogue, Ending, Source
 from dynasor.chat.commands import EFFORTS
 from dynasor.chat.local import LocalSource
-from dynasor.chat.screens import PlainScreen, Screen
+from dynasor.chat.screens import JsonScreen, PlainScreen, Screen
 from dynasor.chat.server import ServerSource
 from dynasor.chat.terminal import TerminalScreen
 from dynasor.cli.exit_codes import ExitCode
@@ -72,6 +72,9 @@ def chat(
     ] = None,
     effort: Annotated[str | None, typer.Option(help="How long to think: low, medium or high.")] = None,
     system: Annotated[str | None, typer.Option(help="What the model is told before the conversation.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print each answer as a line of JSON, also one that failed.")
+    ] = False,
 ) -> None:
     """Talk with a model: answers as they are written, thinking folded, how sure each is and what it took.
 
@@ -91,7 +94,7 @@ def chat(
         async with open_local(run) if engine is not None else open_server(run, url or DEFAULT_URL) as source:
             choice = Choice(None if engine is not None else program, effort)
             source.check(choice)
-            screen = open_screen(source)
+            screen = JsonScreen() if as_json else open_screen(source)
             if engine == EMBEDDED:
                 screen.note("The embedded model is tiny; it was trained on arithmetic word problems and nothing else.")
             return await Dialogue(source, screen, Conversation(system, choice=choice)).run()
