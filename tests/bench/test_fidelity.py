@@ -56,7 +56,7 @@ def test_both_sides_serve_the_same_programs_alike(policy: str) -> None:
 
     measured, setting = run_virtually(real())
     recording = Recording({each.question.id: known(each.question.id) for each in setting.coming(RATE)}, 0.0, 0.0)
-    row = row_of(0.5, RATE, policy, [measured], simulated(setting, PROFILE, recording, RATE, policy))
+    row = row_of(0.5, RATE, policy, [(measured, simulated(setting, PROFILE, recording, RATE, policy))])
     assert all(row["ratio"][name] == pytest.approx(1.0, abs=1e-6) for name in MEASURES)
     assert row["real"]["tokens_per_program"] == row["simulated"]["tokens_per_program"]
     assert f"| 0.5 | {policy} |" in "\n".join(lines_of(result_with(row)))
