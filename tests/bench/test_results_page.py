@@ -39,7 +39,7 @@ def test_online_results_are_a_section_with_their_ratios(tmp_path: Path) -> None:
     assert "ended by its time budget" in text
     assert "### votes" in text
     assert "It rained." in text
-    assert "| 2.0 times the rate of the engine alone, wherever there is sampling | at least 3.00, " in text
+    assert "| 2.0 times the engine alone in rate, on every workload that samples | 3.00 at worst, " in text
     assert "| at most 1 point less accurate than the fixed cap | -50.0 points at worst, votes | **missed** |" in text
     assert "| Dynasor | 100, 25 %; 100 % right | 300, 75 %; 0 % right |" in text
     assert "1.00 times fewer tokens" in text
