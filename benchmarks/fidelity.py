@@ -396,8 +396,8 @@ def lines_of(result: JSON) -> list[str]:
         "",
         *table(result["rows"]).splitlines(),
         "",
-        f"The lowest and the highest mean latency of the same programs on vLLM lie {result['real_spread']:.0%} apart, at "
-        "most.",
+        "The lowest and the highest mean latency of the same programs on vLLM lie "
+        f"{result['real_spread']:.0%} apart, at most.",
         "",
         f"A ratio is simulated over real. A profile of all rounds is off by {fit['mean_error']:.1%} on average over "
         f"{fit['measured']} flows, {fit['largest_error']:.1%} at most; our layer takes {1e3 * layer_s:.2f} ms of the "

@@ -5,7 +5,8 @@
 Starts vLLM on the CPU, learns a profile without labels from questions of the calibration split (once; it stays in the
 folder), and runs ``dynasor bench online`` on questions of the test split, for one program after the other. Each has raw
 results and a report of its own, with the machine, the versions and the command; ``online.json`` is all reports
-together. Kill it and start it again: it goes on. Pin it to the cores it shall have; vLLM, our layer and the load share
+together. A budget is shared: each program has what is left over the programs that are left. Kill it and start it again:
+it goes on. Pin it to the cores it shall have; vLLM, our layer and the load share
 them. Several may run side by side, with other programs, each on a core of its own.
 """
 
@@ -55,18 +56,21 @@ def main() -> None:
     for folder in (given.folder, given.results):
         folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    files = {"test": given.folder / "test.jsonl", "calibration": given.folder / "calibration.jsonl"}
+    limits = {"test": given.questions, "calibration": given.calibration_questions}
+    files = {split: given.folder / f"{split}-{limit}.jsonl" for split, limit in limits.items()}
     for split, path in files.items():
-        limit = given.questions if split == "test" else given.calibration_questions
-        dynasor("questions", "--split", split, "--limit", str(limit), "-o", str(path))
+        if not path.exists():  # another of us may be reading it
+            dynasor("questions", "--split", split, "--limit", str(limits[split]), "-o", str(path))
     engine_options = (*WHOLE_PROMPTS, "--stream-interval", str(given.stream_interval))
     log = given.folder / f"vllm-{given.programs[0]}.log"
     with vllm_server(given.vllm_python, MODEL_FOLDER, log, *engine_options) as url:
-        for program in given.programs:
+        for number, program in enumerate(given.programs):
             profile = learn(given.folder, given.profiles, files["calibration"], url, program)
-            left_s = None if given.budget_s is None else given.budget_s - (time.monotonic() - began)
-            if left_s is not None and left_s <= 0:
-                break
+            left_s = None
+            if given.budget_s is not None:
+                left_s = (given.budget_s - (time.monotonic() - began)) / (len(given.programs) - number)
+                if left_s <= 0:
+                    break
             report = measure(given, program, profile, files["test"], url, left_s)
             report = {
                 **where(given.vllm_python),
@@ -76,7 +80,8 @@ def main() -> None:
             }
             write(given.results / f"{program}.json", report)
     reports = {name: orjson.loads(path.read_bytes()) for name, path in reports_in(given.results).items()}
-    write(given.output, merged(reports))
+    if reports:
+        write(given.output, merged(reports))
 
 
 def measure(

@@ -44,6 +44,11 @@ class Sampling:
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
 
+    @property
+    def has_penalty(self) -> bool:
+        """Whether tokens that were there before are made less likely, or more."""
+        return self.repetition_penalty not in (None, 1) or bool(self.frequency_penalty) or bool(self.presence_penalty)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 import pytest
 
+from benchmarks.result_pages import against_targets
 from benchmarks.write_results import draw, page
 from dynasor.bench.report import report
+from dynasor.vocabulary import JSON
 from tests.bench.test_search import JUDGE, SEARCH, run_to_end
 
 
@@ -39,14 +42,34 @@ def test_online_results_are_a_section_with_their_ratios(tmp_path: Path) -> None:
     assert "ended by its time budget" in text
     assert "### votes" in text
     assert "It rained." in text
-    assert "| 2.0 times the engine alone in rate, on every workload that samples | 3.00 at worst, " in text
-    assert "| at most 1 point less accurate than the fixed cap | -50.0 points at worst, votes | **missed** |" in text
+    assert "on every workload | -50.0 points [-100.0, +0.0] at worst, votes | **missed** |" in text
     assert "| Dynasor | 100, 25 %; 100 % right | 300, 75 %; 0 % right |" in text
     assert "1.00 times fewer tokens" in text
     assert "Tokens and accuracy" not in text
     pytest.importorskip("matplotlib")
     draw(tmp_path, tmp_path / "figures")
     assert {each.name for each in (tmp_path / "figures").iterdir()} == {"online-votes.svg", "online-trees.svg"}
+
+
+def test_what_was_asked_is_open_while_a_workload_is_missing_or_only_bounded() -> None:
+    def workload(rate: float, bounds: Sequence[str] = (), lost: float = 0.0) -> JSON:
+        ratio = {"mean": rate, "lowest": rate, "highest": rate, "bounds": bounds}
+        arms = {"dynasor": {"accuracy_difference": {"mean": lost, "interval": [lost, lost]}}}
+        return {"rate_ratio": {"engine": ratio, "paper": ratio}, "slo_ratio": {}, "arms": arms}
+
+    def verdicts(**workloads: JSON) -> list[str]:
+        lines = list(against_targets({name.replace("_", "-"): each for name, each in workloads.items()}))
+        return [lines[number].split(" | ")[-1].rstrip(" |") for number in (2, 3, 4, 8)]
+
+    some = {"self_consistency": workload(2.5), "rebase": workload(3.4)}
+    assert verdicts(**some) == ["kept", "open", "open", "open"]
+    all_that_sample = some | {"mcts": workload(2.0)}
+    assert verdicts(**all_that_sample) == ["kept", "kept", "open", "open"]
+    whole = all_that_sample | {"chain_of_thought": workload(1.1, lost=-0.02)}
+    assert verdicts(**whole) == ["kept", "kept", "kept", "**missed**"]
+    assert verdicts(**whole | {"mcts": workload(2.5, ["at most"])}) == ["kept", "open", "open", "**missed**"]
+    assert verdicts(**whole | {"mcts": workload(2.5, ["at least"])}) == ["kept", "kept", "kept", "**missed**"]
+    assert verdicts(**some | {"mcts": workload(1.5)}) == ["kept", "**missed**", "open", "open"]
 
 
 def test_a_ratio_that_is_only_bounded_is_marked() -> None:

@@ -123,6 +123,7 @@ def test_a_prompt_too_long_for_the_model_fails_alone(tmp_path: Path) -> None:
         (["--summary", "none/s.json"], "none: there is no such folder to write s.json into"),
         (["--temperature", "inf"], "--temperature is inf; a number of at least 0 was expected"),
         (["--top-p", "7"], "--top-p is 7.0; a number above 0 and up to 1 was expected"),
+        (["--min-p", "nan"], "--min-p is nan; a number from 0 to 1 was expected"),
         (["--program", ":x"], "the program ':x' cannot be loaded: Empty module name"),
         (["--engine", "x"], "engine 'x' is unknown; expected 'embedded', a path ending in .gguf, or an http(s) URL"),
     ],

@@ -56,6 +56,8 @@ def test_what_changes_results_is_in_the_fingerprint_and_keys_are_not() -> None:
     assert "sk-" not in str(fingerprint)
     for changed in (
         RunOptions(set=["a=2"]),
+        RunOptions(top_k=20),
+        RunOptions(min_p=0.1),
         RunOptions(reward="yes-no"),
         RunOptions(program="best-of-n"),
         RunOptions(max_change=0.5),
@@ -81,3 +83,8 @@ def test_how_many_requests_run_at_once() -> None:
 def test_a_number_of_requests_that_cannot_be(text: str) -> None:
     with pytest.raises(InputError, match=f"--concurrency is '{text}'; a whole number of at least 1, or auto, was"):
         RunOptions(concurrency=text)
+
+
+def test_how_to_sample_is_the_runs_sampling() -> None:
+    sampling = RunOptions(top_p=0.9, top_k=20, min_p=0.1, thinking=True).make_options().sampling
+    assert (sampling.top_p, sampling.top_k, sampling.min_p, sampling.thinking) == (0.9, 20, 0.1, True)

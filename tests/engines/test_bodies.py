@@ -69,12 +69,23 @@ def test_a_full_completions_request_to_llama_cpp() -> None:
         "top_k": 20,
         "min_p": 0.05,
         "repeat_penalty": 1.1,
+        "repeat_last_n": -1,
         "frequency_penalty": 0.0,
         "presence_penalty": 1.5,
         "prompt": "raw",
         "max_tokens": 9,
         "logprobs": 1,
     }
+
+
+def test_what_changes_nothing_is_not_told_to_openai_itself() -> None:
+    off = Sampling(top_k=0, min_p=0.0, repetition_penalty=1.0, presence_penalty=0.0)
+    said = {"top_k", "min_p", "repetition_penalty"}
+    assert not said & body_of(ask(CHAT, off), "m", dialect_of("openai", "api.openai.com")).keys()
+    assert body_of(ask(CHAT, off), "m", DIALECTS["sglang"])["top_k"] == -1
+    assert "repeat_last_n" not in body_of(ask(CHAT, off), "m", DIALECTS["llamacpp"])
+    asks = body_of(ask(CHAT, Sampling(top_k=5)), "m", dialect_of("openai", "api.openai.com"))
+    assert asks["top_k"] == 5, "it says itself that it has none"
 
 
 def test_openai_itself_has_its_own_name_for_the_limit() -> None:

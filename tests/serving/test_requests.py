@@ -53,6 +53,7 @@ def refusal_of_chat(**members: Any) -> Refusal:
         ({"n": 0}, "n", "n is 0, which a reasoning program cannot do"),
         ({"tools": [{}]}, "tools", "pass-through"),
         ({"top_k": 0.5}, "top_k", "top_k is 0.5; a whole number from -1 to"),
+        ({"repetition_penalty": 0}, "repetition_penalty", "is 0; a number above 0 and up to 2 was expected"),
         ({"min_p": 2}, "min_p", "min_p is 2; a number from 0 to 1 was expected"),
         ({"chat_template_kwargs": {"tools": 1}}, "chat_template_kwargs.tools", "nothing that a reasoning program can"),
         ({"chat_template_kwargs": {"enable_thinking": 1}}, "chat_template_kwargs.enable_thinking", "true or false"),
@@ -135,6 +136,7 @@ def test_a_whole_request() -> None:
     assert (envelope.model, envelope.stream, envelope.include_usage, envelope.has_wants) == ("m", True, True, True)
     settings = {"window": "3", "unsure": "omit", "flag": "true"}
     assert envelope.wants == Wants("self-consistency", 8, "agreement", 0.1, 2.0, -1, "mine", None, settings)
+    assert envelope.thinking is False
     asked = read_chat(envelope.fields, LIMITS)
     assert asked.messages == (Message("system", "be brief"), Message("user", "what now?"))
     sampling = asked.sampling
@@ -143,7 +145,6 @@ def test_a_whole_request() -> None:
         max_tokens=7,
         stop=("END",),
         seed=3,
-        thinking=False,
         top_k=20,
         min_p=0.05,
         repetition_penalty=1.1,

@@ -69,6 +69,19 @@ async def test_a_stream_tells_progress_and_then_the_answer(served: Served) -> No
     assert len({each["id"] for each in chunks}) == 1
 
 
+async def test_how_to_sample_reaches_every_sample(served: Served) -> None:
+    body = {**HI, "top_k": 20, "min_p": 0.1, "presence_penalty": 0.5, "dynasor": {"program": "self-consistency"}}
+    for thinking in (False, True):
+        template = {"chat_template_kwargs": {"enable_thinking": thinking}}
+        assert (await served.post("/v1/chat/completions", body | template))[0] == 200
+        engine = next(iter(served.service.runtime.replicas)).engine
+        assert isinstance(engine, InProcessEngine)
+        asked, engine.requests = [each.sampling for each in engine.requests], []
+        found = {(each.top_k, each.min_p, each.presence_penalty, each.thinking) for each in asked}
+        assert found == {(20, 0.1, 0.5, thinking)}
+        assert len(asked) >= 3
+
+
 async def test_the_completions_api_asks_its_prompt_as_a_question(served: Served) -> None:
     body = {"prompt": "What is 1+1?", "dynasor": {"max_samples": 1}}
     status, answer = await served.post("/v1/completions", body)
@@ -93,6 +106,15 @@ async def test_the_completions_api_asks_its_prompt_as_a_question(served: Served)
         ({**HI, "dynasor": {"effort": "low"}}, 400, None),
         ({**HI, "dynasor": {"set": {"colour": "red"}}}, 400, None),
         ({**HI, "dynasor": {"program": "chain-of-thought"}, "reasoning_effort": "none"}, 400, None),
+        (
+            {
+                **HI,
+                "dynasor": {"program": "chain-of-thought"},
+                "chat_template_kwargs": {"enable_thinking": False},
+            },
+            400,
+            None,
+        ),
         ({**HI, "dynasor": {"program": "pass-through"}}, 400, None),
         (b"x" * (BODY_LIMIT + 1), 413, "body_too_large"),
     ],

@@ -28,10 +28,9 @@ class LineFormat(StrEnum):
 
 
 CHAT_URL = "/v1/chat/completions"
-PENALTIES = ("repetition_penalty", "frequency_penalty", "presence_penalty")
 SAMPLING_KEYS = (
     *("temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed", "top_k", "min_p"),
-    *PENALTIES,
+    *("repetition_penalty", "frequency_penalty", "presence_penalty"),
 )
 MESSAGE_KEYS = ("role", "content")
 BODY_KEYS = ("model", "messages", "n", "user", "metadata", *SAMPLING_KEYS)
@@ -195,7 +194,7 @@ def _sampling(body: JSON) -> Sampling:
         seed=_whole_number(body, "seed"),
         top_k=_whole_number(body, "top_k", -1),
         min_p=_number(body, "min_p", 0, 1),
-        repetition_penalty=_number(body, "repetition_penalty", 0),
+        repetition_penalty=_number(body, "repetition_penalty", 0, 2),
         frequency_penalty=_number(body, "frequency_penalty", -2, 2),
         presence_penalty=_number(body, "presence_penalty", -2, 2),
     )

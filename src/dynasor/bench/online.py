@@ -48,18 +48,19 @@ class OnlineBenchmark:
         self._reader = reader
         self._raw = raw
         self._say = say
-        self._rewards: dict[str, Reward | None] = {}
-        self._baselines = Baselines(plan, engine, reader, raw, self._rewards, say)
+        self._baselines: Baselines
         self._began = 0.0
 
     async def run(self) -> JSON:
         """Measure what is missing, as far as the budget goes; the report on all that there is."""
         self._began = asyncio.get_running_loop().time()
         async with AsyncExitStack() as stack:
+            rewards: dict[str, Reward | None] = {}
             for name, each in self._plan.workloads.items():
                 reward = None if each.reward is None else open_reward(each.reward)
                 await stack.enter_async_context(entered(reward))
-                self._rewards[name] = reward
+                rewards[name] = reward
+            self._baselines = Baselines(self._plan, self._engine, self._reader, self._raw, rewards, self._say)
             bases = {name: await self._baselines.base_s(name) for name in self._plan.workloads}
             judge = Judge(bases, await self._baselines.difficulties())
             is_complete = await self._measure(judge)

@@ -65,6 +65,7 @@ class Plan:
             "arms": list(self.arms),
             "temperature": self.sampling.temperature,
             "max_tokens": self.sampling.max_tokens,
+            **({} if self.sampling.top_p is None else {"top_p": self.sampling.top_p}),
             "window_s": self.window_s,
             "window_deadlines": self.window_deadlines,
             "trials": self.trials,

@@ -3,12 +3,11 @@ terminal."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TextIO
-
-import orjson
 
 from dynasor.chat.harmless import harmless, one_line
 from dynasor.chat.sources import News, Report, Tell
@@ -87,7 +86,8 @@ class JsonScreen(PlainScreen):
     """The same for a program that reads: every answer is a line of JSON, also one that failed."""
 
     def close(self, turn: Turn) -> None:
-        print(orjson.dumps(as_json(turn)).decode(), file=self._answers, flush=True)
+        """In ASCII: what the model wrote neither steers a terminal nor is lost in a stream that cannot encode it."""
+        print(json.dumps(as_json(turn)), file=self._answers, flush=True)
 
 
 def as_json(turn: Turn) -> JSON:

@@ -123,8 +123,6 @@ MinPOption = Annotated[
     float | None,
     typer.Option(
         "--min-p",
-        min=0.0,
-        max=1.0,
         help="And from those so many times as likely as the likeliest. [default: the engine's]",
     ),
 ]

@@ -41,6 +41,8 @@ def make_sampling(
         raise InputError(f"--temperature is {temperature}; a number of at least 0 was expected")
     if top_p is not None and not 0 < top_p <= 1:
         raise InputError(f"--top-p is {top_p}; a number above 0 and up to 1 was expected")
+    if min_p is not None and not 0 <= min_p <= 1:
+        raise InputError(f"--min-p is {min_p}; a number from 0 to 1 was expected")
     if is_local(engine):
         temperature = options.LOCAL_TEMPERATURE if temperature is None else temperature
         max_tokens = max_tokens or options.LOCAL_MAX_TOKENS

@@ -9,6 +9,9 @@ from dynasor.engines.rendering import conversation_of
 from dynasor.models.formats import END_THINK, THINK
 from dynasor.vocabulary import JSON, Request, Sampling
 
+ALL_TOKENS = -1
+"""To draw from all of them; some engines take 0 for it, too, and some do not."""
+
 
 def path_of(request: Request) -> str:
     """The endpoint under the API's root that ``request`` goes to."""
@@ -51,13 +54,24 @@ def common_fields(sampling: Sampling, dialect: Dialect) -> JSON:
         "top_p": sampling.top_p,
         "stop": list(sampling.stop) or None,
         "seed": sampling.seed,
-        "top_k": sampling.top_k,
-        "min_p": sampling.min_p,
-        dialect.repetition_penalty: sampling.repetition_penalty,
         "frequency_penalty": sampling.frequency_penalty,
         "presence_penalty": sampling.presence_penalty,
+        **beyond_openai(sampling, dialect),
     }
+    if sampling.has_penalty:
+        fields |= dialect.penalty_body
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def beyond_openai(sampling: Sampling, dialect: Dialect) -> JSON:
+    """What OpenAI's own API does not have. It is told of them only where they ask for something, and then refuses."""
+    fields: JSON = {
+        "top_k": ALL_TOKENS if sampling.top_k == 0 else sampling.top_k,
+        "min_p": sampling.min_p,
+        dialect.repetition_penalty: sampling.repetition_penalty,
+    }
+    off = {"top_k": ALL_TOKENS, "min_p": 0, dialect.repetition_penalty: 1}
+    return {name: value for name, value in fields.items() if dialect.extends_openai or value != off[name]}
 
 
 def completion_fields(prompt: str, sampling: Sampling, dialect: Dialect) -> JSON:

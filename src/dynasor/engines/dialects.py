@@ -27,6 +27,10 @@ class Dialect:
     """The name of the token limit in chat requests."""
     repetition_penalty: str = "repetition_penalty"
     """The name of that penalty."""
+    penalty_body: Mapping[str, Any] = field(default_factory=dict)
+    """Fields added where there is a penalty, so that it holds for all tokens before and not for the latest only."""
+    extends_openai: bool = True
+    """Whether members that OpenAI's API does not have may be sent where they change nothing."""
     renderer: Renderer | None = None
     """How to get a conversation as raw text; None: it cannot be had."""
     priority_sign: int | None = None
@@ -69,12 +73,13 @@ DIALECTS: Mapping[str, Dialect] = {
         body={"timings_per_token": True},
         fewest_logprobs=1,
         repetition_penalty="repeat_penalty",
+        penalty_body={"repeat_last_n": -1},
         renderer=render_by_template,
         thinking_end=END_THINK,
     ),
     "openai": Dialect(),
 }
-OPENAI_ITSELF = Dialect(chat_limit="max_completion_tokens")
+OPENAI_ITSELF = Dialect(chat_limit="max_completion_tokens", extends_openai=False)
 """OpenAI's own newer models refuse ``max_tokens``; others that speak its API pass over the new name in silence."""
 
 

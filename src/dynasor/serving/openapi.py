@@ -159,13 +159,12 @@ def common_members(limits: Limits, programs: Sequence[str]) -> JSON:
         "seed": maybe(WHOLE | {"minimum": -LARGEST_SEED - 1, "maximum": LARGEST_SEED}),
         "top_k": maybe(WHOLE | {"minimum": -1, "maximum": LARGEST_TOP_K}),
         "min_p": maybe(NUMBER | {"minimum": 0, "maximum": 1}),
-        "repetition_penalty": maybe(NUMBER | {"minimum": 0, "maximum": LARGEST_REPETITION_PENALTY}),
+        "repetition_penalty": maybe(NUMBER | {"exclusiveMinimum": 0, "maximum": LARGEST_REPETITION_PENALTY}),
         "frequency_penalty": maybe(NUMBER | {"minimum": -2, "maximum": 2}),
         "presence_penalty": maybe(NUMBER | {"minimum": -2, "maximum": 2}),
         "chat_template_kwargs": maybe(
             {
                 "type": "object",
-                "additionalProperties": False,
                 "properties": {ENABLE_THINKING: maybe({"type": "boolean"})},
             }
         ),

@@ -13,7 +13,7 @@ from dynasor.programs import PROGRAMS, Program, load_program
 from dynasor.runtime import Options
 from dynasor.scheduling import Agreement, Allocator, Fixed, make_allocator
 from dynasor.serving.refusals import Refusal, Refused
-from dynasor.serving.requests import PASS_THROUGH, Envelope, Wants
+from dynasor.serving.requests import ENABLE_THINKING, PASS_THROUGH, TEMPLATE, Envelope, Wants
 from dynasor.vocabulary import Sampling
 
 NO_THINKING = "none"
@@ -79,7 +79,9 @@ def program_for(envelope: Envelope, offer: Offer, *, is_chat: bool) -> str:
 
 
 def effort_of(envelope: Envelope) -> str | None:
-    return envelope.wants.effort or envelope.reasoning_effort
+    """A template that is told not to think asks for the same as the effort ``none``."""
+    effort = envelope.wants.effort or envelope.reasoning_effort
+    return NO_THINKING if effort is None and envelope.thinking is False else effort
 
 
 def plan_for(envelope: Envelope, program_name: str, offer: Offer, tenant: str) -> Plan:
@@ -122,9 +124,12 @@ def settings_for(envelope: Envelope, program_name: str, offer: Offer) -> tuple[M
     wants, effort = envelope.wants, effort_of(envelope)
     base = offer.default_settings if program_name == offer.default_program else {}
     settings = {**base, **wants.settings}
-    if effort is None or "effort" in wants.settings:
+    if (effort is None and not envelope.thinking) or "effort" in wants.settings:
         return settings, None
-    if "effort" in parameters_of(load_program(program_name)):
+    takes_effort = "effort" in parameters_of(load_program(program_name))
+    if effort is None:
+        return settings, None if takes_effort else True
+    if takes_effort:
         return settings | {"effort": chain_effort(effort, envelope, program_name)}, None
     if effort == NO_THINKING:
         return settings, False
@@ -137,8 +142,13 @@ def settings_for(envelope: Envelope, program_name: str, offer: Offer) -> tuple[M
 def chain_effort(effort: str, envelope: Envelope, program_name: str) -> str:
     if effort in CHAIN_EFFORTS:
         return CHAIN_EFFORTS[effort]
-    name = "reasoning_effort" if envelope.wants.effort is None else "dynasor.effort"
-    message = f'{name} is "none", but the program {program_name} thinks; {PASS_THROUGH} answers without thinking'
+    if envelope.wants.effort is not None:
+        name, asked = "dynasor.effort", '"none"'
+    elif envelope.reasoning_effort is not None:
+        name, asked = "reasoning_effort", '"none"'
+    else:
+        name, asked = f"{TEMPLATE}.{ENABLE_THINKING}", "false"
+    message = f"{name} is {asked}, but the program {program_name} thinks; {PASS_THROUGH} answers without thinking"
     raise Refused(Refusal.bad_field(name, message))
 
 

@@ -20,8 +20,8 @@ PASS_THROUGH = "pass-through"
 LARGEST_SEED = 2**63 - 1
 MAX_STOPS = 16
 LARGEST_TOP_K = 2**31 - 1
-LARGEST_REPETITION_PENALTY = 10
-ENABLE_THINKING = "enable_thinking"
+LARGEST_REPETITION_PENALTY = 2
+TEMPLATE, ENABLE_THINKING = "chat_template_kwargs", "enable_thinking"
 ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
@@ -64,6 +64,8 @@ class Envelope:
     stream: bool
     include_usage: bool
     reasoning_effort: str | None
+    thinking: bool | None
+    """``enable_thinking``, where a chat template is told so."""
     wants: Wants
     has_wants: bool
     """Whether the body has a ``dynasor`` object, which no engine would understand."""
@@ -80,6 +82,7 @@ def read_envelope(members: JSON, limits: Limits) -> Envelope:
         stream=fields.flag("stream"),
         include_usage=options is not None and options.flag("include_usage"),
         reasoning_effort=fields.choice("reasoning_effort", EFFORT_NAMES),
+        thinking=read_thinking(fields),
         wants=Wants() if wanted is None else read_wants(wanted, limits),
         has_wants="dynasor" in members,
     )
@@ -151,6 +154,7 @@ class Asked:
 def read_chat(fields: Fields, limits: Limits) -> Asked:
     """The body of ``/v1/chat/completions``, for a program."""
     refuse_engine_only(fields, CHAT_ENGINE_ONLY)
+    check_template(fields)
     messages = fields.members.get("messages")
     if not isinstance(messages, list) or not messages:
         raise fields.refuse("messages", 'a list of {"role", "content"} that is not empty was expected')
@@ -160,6 +164,7 @@ def read_chat(fields: Fields, limits: Limits) -> Asked:
 def read_completion(fields: Fields, limits: Limits) -> Asked:
     """The body of ``/v1/completions``, for a program: its prompt is the question."""
     refuse_engine_only(fields, COMPLETION_ENGINE_ONLY)
+    check_template(fields)
     prompt = fields.members.get("prompt")
     if isinstance(prompt, list) and len(prompt) == 1:
         prompt = prompt[0]
@@ -211,37 +216,43 @@ def read_sampling(fields: Fields, limits: Limits) -> Sampling:
     max_tokens = fields.whole("max_completion_tokens", 1, limits.max_request_tokens)
     return Sampling(
         temperature=fields.number("temperature", 0, 2),
-        top_p=read_top_p(fields),
+        top_p=read_above_0(fields, "top_p", 1),
         max_tokens=fields.whole("max_tokens", 1, limits.max_request_tokens) if max_tokens is None else max_tokens,
         stop=read_stop(fields),
         seed=fields.whole("seed", -LARGEST_SEED - 1, LARGEST_SEED),
-        thinking=read_thinking(fields),
         top_k=fields.whole("top_k", -1, LARGEST_TOP_K),
         min_p=fields.number("min_p", 0, 1),
-        repetition_penalty=fields.number("repetition_penalty", 0, LARGEST_REPETITION_PENALTY),
+        repetition_penalty=read_above_0(fields, "repetition_penalty", LARGEST_REPETITION_PENALTY),
         frequency_penalty=fields.number("frequency_penalty", -2, 2),
         presence_penalty=fields.number("presence_penalty", -2, 2),
     )
 
 
 def read_thinking(fields: Fields) -> bool | None:
-    """``enable_thinking``, as chat templates have it; nothing else can be asked of a template."""
-    template = fields.object("chat_template_kwargs")
+    """``enable_thinking``, as chat templates have it. What else a template is told is the engine's to judge."""
+    template = fields.members.get(TEMPLATE)
+    thinking = template.get(ENABLE_THINKING) if isinstance(template, dict) else None
+    return thinking if isinstance(thinking, bool) else None
+
+
+def check_template(fields: Fields) -> None:
+    """Refuse what a program cannot ask of a chat template: anything but whether to think."""
+    template = fields.object(TEMPLATE)
     if template is None:
-        return None
+        return
     for name in template.members:
         if name != ENABLE_THINKING:
             path = template.path(shortened(name))
             message = f"{path} is nothing that a reasoning program can ask of a template; it {PASS_IT_THROUGH}"
             raise Refused(Refusal.bad_field(path, message, "unsupported_field"))
-    return None if template.members.get(ENABLE_THINKING) is None else template.flag(ENABLE_THINKING)
+    template.flag(ENABLE_THINKING)
 
 
-def read_top_p(fields: Fields) -> float | None:
-    top_p = fields.number("top_p", 0, 1)
-    if top_p == 0:
-        raise fields.refuse("top_p", "a number above 0 and up to 1 was expected")
-    return top_p
+def read_above_0(fields: Fields, name: str, most: float) -> float | None:
+    value = fields.number(name, 0, most)
+    if value == 0:
+        raise fields.refuse(name, f"a number above 0 and up to {most:g} was expected")
+    return value
 
 
 def read_stop(fields: Fields) -> tuple[str, ...]:
