@@ -92,7 +92,7 @@ class JsonScreen(PlainScreen):
 
 def as_json(turn: Turn) -> JSON:
     """What is not known is null."""
-    report = report_of(turn)
+    report = report_on(turn)
     return {
         "content": turn.text.strip(),
         "reasoning_content": turn.reasoning or None,
@@ -106,7 +106,7 @@ def as_json(turn: Turn) -> JSON:
     }
 
 
-def report_of(turn: Turn) -> Report:
+def report_on(turn: Turn) -> Report:
     return turn.report or Report(stop_reason="stopped" if turn.is_stopped else None)
 
 
@@ -116,7 +116,7 @@ def pass_over(news: News) -> None:
 
 def described(turn: Turn) -> str:
     """A turn in one line: how sure, why it ended, and what it took."""
-    report = report_of(turn)
+    report = report_on(turn)
     parts = [
         None if report.certaindex is None else f"certaindex {report.certaindex:.3f}",
         None if report.stop_reason is None else f"stopped: {report.stop_reason}",
