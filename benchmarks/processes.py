@@ -6,12 +6,15 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 START_TIMEOUT_S = 400.0
 END_TIMEOUT_S = 20.0
@@ -21,18 +24,47 @@ END_TIMEOUT_S = 20.0
 def server_process(
     name: str, command: Sequence[str], health_url: str, log: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[int]:
-    """``command``, once ``health_url`` answers; its process id. Its whole process group ends with the block.
+    """``command``, once ``health_url`` answers; its process id. Its whole process group ends with the block, also where
+    that is ended by SIGTERM.
 
     ``environment`` is added to ours. What it prints goes to ``log``, whose end is in the RuntimeError if it does not
     come up.
     """
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, env={**os.environ, **(environment or {})}, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
+    with sigterm_as_exit(), ending_group(command, log, environment or {}) as process:
         wait_until_healthy(name, process, health_url, log)
         yield process.pid
+
+
+@contextmanager
+def sigterm_as_exit() -> Iterator[None]:
+    """SIGTERM leaves the block as ``sys.exit`` does; not off the main thread, nor where somebody listens already."""
+    is_ours = (
+        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if not is_ours:
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def ending_group(
+    command: Sequence[str], log: Path, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        yield process
     finally:
         signal_group(process.pid, signal.SIGTERM)
         try:
