@@ -188,6 +188,7 @@ def online_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
     heads = (
         "arm",
         "knee, programs/s",
+        "load there",
         "tightest SLO scale at the engine's knee",
         "accuracy, over questions (95 %)",
         "against the engine alone, points",
@@ -200,7 +201,13 @@ def online_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for arm, measured in found["arms"].items():
-        yield f"| {' | '.join(arm_cells(arm, measured))} |"
+        yield f"| {' | '.join(arm_cells(arm, measured, run['sustained']['tokens_per_s']))} |"
+    yield ""
+    yield (
+        "The load is the tokens that programs at the knee ask for, over what the engine sustains with the fixed cap. "
+        "Where it is well above 1 the arm would not bear that rate for ever: the window was too short for its overload "
+        "to show, and the ratio is too large."
+    )
     yield ""
     yield from where_tokens_go(found)
     yield ""
@@ -250,7 +257,7 @@ def token_shares(arm: JSON) -> dict[str, float]:
     return {level: count / sum(tokens.values()) for level, count in tokens.items()}
 
 
-def arm_cells(arm: str, measured: JSON) -> list[str]:
+def arm_cells(arm: str, measured: JSON, sustained: float) -> list[str]:
     service, difference = measured["at_baseline_knee"], measured["accuracy_difference"]
     fairness = "-"
     if service is not None and service["fairness_mean_ms_per_token"] is not None:
@@ -262,6 +269,7 @@ def arm_cells(arm: str, measured: JSON) -> list[str]:
     return [
         ARM_NAMES.get(arm, arm),
         spread(measured["knee"]),
+        f"{measured['knee']['mean'] * measured['tokens_per_program'] / sustained:.2f}",
         spread(measured["scale_at_baseline_knee"]),
         interval_of(measured["accuracy"]),
         points,

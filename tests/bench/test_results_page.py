@@ -21,7 +21,7 @@ def test_online_results_are_a_section_with_their_ratios(tmp_path: Path) -> None:
         "command": "dynasor bench online",
         "conditions": "It rained.",
         "settings": {"trials": 20, "questions": ["easy", "hard"]},
-        "sustained": {"concurrency": 64},
+        "sustained": {"concurrency": 64, "tokens_per_s": 100.0},
         "difficulties": {"1": 1, "3": 1},
         "alone_s": {"votes": 0.5, "trees": 0.5},
     }
