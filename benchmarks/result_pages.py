@@ -117,7 +117,8 @@ def on_one(asked: str, workloads: Mapping[str, JSON], ratio: str, least: float) 
     found = known_ratios(workloads, ratio, "engine")
     if not found:
         return row(asked, "-", None)
-    name = max(found, key=lambda each: float(found[each]["mean"]))
+    surely = [name for name, each in found.items() if is_kept(each, least)]
+    name = max(surely or found, key=lambda each: float(found[each]["mean"]))
     return row(asked, f"{spread(found[name])}, {name}", is_kept(found[name], least))
 
 

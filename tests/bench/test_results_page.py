@@ -68,6 +68,7 @@ def test_what_was_asked_is_open_while_a_workload_is_missing_or_only_bounded() ->
     whole = all_that_sample | {"chain_of_thought": workload(1.1, lost=-0.02)}
     assert verdicts(**whole) == ["kept", "kept", "kept", "**missed**"]
     assert verdicts(**whole | {"mcts": workload(2.5, ["at most"])}) == ["kept", "open", "open", "**missed**"]
+    assert verdicts(**whole | {"mcts": workload(9.5, ["at most"])}) == ["kept", "open", "open", "**missed**"]
     assert verdicts(**whole | {"mcts": workload(2.5, ["at least"])}) == ["kept", "kept", "kept", "**missed**"]
     assert verdicts(**some | {"mcts": workload(1.5)}) == ["kept", "**missed**", "open", "open"]
 
