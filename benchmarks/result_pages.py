@@ -74,6 +74,12 @@ def online(result: JSON) -> Iterator[str]:
     yield ""
     yield from against_targets(result["workloads"])
     yield ""
+    yield (
+        "In the tables below, the load is the tokens that programs at the knee ask for, over what the engine sustains "
+        "with the fixed cap. Where it is well above 1 the arm would not bear that rate for ever: the window was too "
+        "short for its overload to show, and the ratio is too large."
+    )
+    yield ""
     yield "Why rates rise less than tokens fall, and what would bring more, is [here](benchmarks.md#online)."
     for name, found in result["workloads"].items():
         yield ""
@@ -204,12 +210,6 @@ def online_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
     for arm, measured in found["arms"].items():
         yield f"| {' | '.join(arm_cells(arm, measured, run['sustained']['tokens_per_s']))} |"
     yield ""
-    yield (
-        "The load is the tokens that programs at the knee ask for, over what the engine sustains with the fixed cap. "
-        "Where it is well above 1 the arm would not bear that rate for ever: the window was too short for its overload "
-        "to show, and the ratio is too large."
-    )
-    yield ""
     yield from where_tokens_go(found)
     yield ""
     yield f"![Attainment against rate](figures/online-{name}.svg)"
@@ -248,7 +248,7 @@ def where_tokens_go(found: JSON) -> Iterator[str]:
         yield ""
         yield (
             f"Dynasor's programs take {fewer:.2f} times fewer tokens than those of the engine alone; of that, and of "
-            f"the order in which they go, come {ratio['mean']:.2f} times the rate."
+            f"the order in which they go, come {spread(ratio)} times the rate."
         )
 
 
