@@ -69,7 +69,7 @@ def test_a_full_completions_request_to_llama_cpp() -> None:
         "top_k": 20,
         "min_p": 0.05,
         "repeat_penalty": 1.1,
-        "repeat_last_n": -1,
+        "repeat_last_n": 65536,
         "frequency_penalty": 0.0,
         "presence_penalty": 1.5,
         "prompt": "raw",

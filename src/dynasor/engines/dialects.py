@@ -73,7 +73,7 @@ DIALECTS: Mapping[str, Dialect] = {
         body={"timings_per_token": True},
         fewest_logprobs=1,
         repetition_penalty="repeat_penalty",
-        penalty_body={"repeat_last_n": -1},
+        penalty_body={"repeat_last_n": 65536},
         renderer=render_by_template,
         thinking_end=END_THINK,
     ),
