@@ -7,11 +7,13 @@ takes (processor time, memory) is asked of the system.
 from __future__ import annotations
 
 import asyncio
+import math
 import resource
 import statistics
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from dynasor.answers import AnswerReader
 from dynasor.bench.arrivals import arrivals
@@ -32,83 +34,73 @@ LOAD = 0.9
 MEBIBYTE = 1024.0 * 1024.0
 
 
+@dataclass(frozen=True, slots=True)
 class OnlineBenchmark:
     """One run of a plan. What ``raw`` has already is not measured again. ``say`` hears what is going on."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        engine: Engine,
-        reader: AnswerReader,
-        raw: RawResults,
-        say: Callable[[str], None] = lambda line: None,
-    ) -> None:
-        self._plan = plan
-        self._engine = engine
-        self._reader = reader
-        self._raw = raw
-        self._say = say
-        self._baselines: Baselines
-        self._began = 0.0
+    plan: Plan
+    engine: Engine
+    reader: AnswerReader
+    raw: RawResults
+    say: Callable[[str], None] = lambda line: None
 
     async def run(self) -> JSON:
         """Measure what is missing, as far as the budget goes; the report on all that there is."""
-        self._began = asyncio.get_running_loop().time()
+        budget_s = math.inf if self.plan.budget_s is None else self.plan.budget_s
+        ends_at = asyncio.get_running_loop().time() + budget_s
         async with AsyncExitStack() as stack:
             rewards: dict[str, Reward | None] = {}
-            for name, each in self._plan.workloads.items():
-                reward = None if each.reward is None else open_reward(each.reward)
-                await stack.enter_async_context(entered(reward))
-                rewards[name] = reward
-            self._baselines = Baselines(self._plan, self._engine, self._reader, self._raw, rewards, self._say)
-            bases = {name: await self._baselines.base_s(name) for name in self._plan.workloads}
-            judge = Judge(bases, await self._baselines.difficulties())
-            is_complete = await self._measure(judge)
-        self._raw.add("process", process())
+            for name, each in self.plan.workloads.items():
+                rewards[name] = None if each.reward is None else open_reward(each.reward)
+                await stack.enter_async_context(entered(rewards[name]))
+            baselines = Baselines(self.plan, self.engine, self.reader, self.raw, rewards, self.say)
+            bases = {name: await baselines.base_s(name) for name in self.plan.workloads}
+            judge = Judge(bases, await baselines.difficulties())
+            is_complete = await self._measure(baselines, judge, ends_at)
+        self.raw.add("process", process())
         return self._report(judge, is_complete)
 
     @property
     def cells(self) -> list[Cell]:
-        return [Cell.of_json(line) for line in self._raw.of_kind("cell")]
+        return [Cell.of_json(line) for line in self.raw.of_kind("cell")]
 
-    async def _measure(self, judge: Judge) -> bool:
+    async def _measure(self, baselines: Baselines, judge: Judge, ends_at: float) -> bool:
         """All cells; whether nothing was left for want of time."""
-        search = await self._search()
+        search = await self._search(baselines)
         while (wanted := search.wanted(self.cells, judge)) is not None:
-            if not await self._has_time(wanted):
-                self._say("the time is up; start it again to go on")
+            expected_s = self._expected_s(wanted, await baselines.window_s(wanted.workload))
+            if asyncio.get_running_loop().time() + expected_s > ends_at:
+                self.say("the time is up; start it again to go on")
                 return False
-            cell = await self._cell(wanted)
-            self._raw.add("cell", cell.to_json())
+            cell = await self._cell(baselines, wanted)
+            self.raw.add("cell", cell.to_json())
             point = judge.point(cell)
-            self._say(
+            self.say(
                 f"{wanted.workload}, repetition {wanted.repetition + 1}, {wanted.arm}: {wanted.rate:.3f} programs/s, "
                 f"tightest scale {point.scale:.2f} ({len(cell.questions)} programs, {cell.tokens_per_s:.0f} tokens/s)"
             )
         return True
 
-    async def _has_time(self, wanted: Wanted) -> bool:
-        if self._plan.budget_s is None:
-            return True
+    def _expected_s(self, wanted: Wanted, window_s: float) -> float:
+        """As long as the longest cell of the arm took."""
         like = [cell.wall_s for cell in self.cells if (cell.workload, cell.arm) == (wanted.workload, wanted.arm)]
-        expected_s = max(like, default=1.5 * await self._baselines.window_s(wanted.workload))
-        return asyncio.get_running_loop().time() - self._began + expected_s <= self._plan.budget_s
+        return max(like, default=1.5 * window_s)
 
-    async def _search(self) -> Search:
-        tokens_per_s = (await self._baselines.sustained())["tokens_per_s"]
+    async def _search(self, baselines: Baselines) -> Search:
+        tokens_per_s = (await baselines.sustained())["tokens_per_s"]
         guesses = {}
-        for name in self._plan.workloads:
-            guesses[name] = LOAD * tokens_per_s / statistics.fmean((await self._baselines.alone(name))["tokens"])
-        first_try = {name: arm.first_try for name, arm in ARMS.items() if name in self._plan.arms}
-        return Search(guesses, first_try, self._plan.repetitions)
+        for name in self.plan.workloads:
+            guesses[name] = LOAD * tokens_per_s / statistics.fmean((await baselines.alone(name))["tokens"])
+        first_try = {name: arm.first_try for name, arm in ARMS.items() if name in self.plan.arms}
+        return Search(guesses, first_try, self.plan.repetitions)
 
-    async def _cell(self, wanted: Wanted) -> Cell:
-        plan, loop = self._plan, asyncio.get_running_loop()
+    async def _cell(self, baselines: Baselines, wanted: Wanted) -> Cell:
+        plan, loop = self.plan, asyncio.get_running_loop()
         workload, arm = plan.workloads[wanted.workload], ARMS[wanted.arm]
         seed = f"{plan.seed}-{wanted.workload}-{wanted.repetition}"
-        window_s = await self._baselines.window_s(wanted.workload)
+        window_s = await baselines.window_s(wanted.workload)
         coming = arrivals(plan.questions, wanted.rate, window_s, seed)
-        run = await self._baselines.runner(wanted.workload, arm)
+        run = await baselines.runner(wanted.workload, arm)
         began, began_cpu_s = loop.time(), cpu_s()
         served = await serve(coming, run)
         wall_s, spent_s = loop.time() - began, cpu_s() - began_cpu_s
@@ -129,18 +121,18 @@ class OnlineBenchmark:
         text = None if served.answer is None else served.answer.text
         reference = served.arrival.question.reference
         assert reference is not None, "the plan has checked its questions"
-        return text is not None and await self._reader.same(text, reference)
+        return text is not None and await self.reader.same(text, reference)
 
     def _report(self, judge: Judge, is_complete: bool) -> JSON:
-        cells, info = self.cells, self._engine.info
-        sessions = list(self._raw.of_kind("process"))
+        cells, info = self.cells, self.engine.info
+        sessions = list(self.raw.of_kind("process"))
         levels = list(judge.difficulties.values())
         return {
             "is_complete": is_complete,
             "engine": {"kind": info.kind, "model": info.model},
-            "settings": self._plan.settings() | {"repetitions": self._plan.repetitions},
-            "sustained": self._raw.first("sustained"),
-            "alone_s": {line["workload"]: statistics.fmean(line["latency_s"]) for line in self._raw.of_kind("alone")},
+            "settings": self.plan.settings() | {"repetitions": self.plan.repetitions},
+            "sustained": self.raw.first("sustained"),
+            "alone_s": {line["workload"]: statistics.fmean(line["latency_s"]) for line in self.raw.of_kind("alone")},
             "difficulties": {str(level): levels.count(level) for level in sorted(set(levels))},
             "peak_memory_mib": max(each["peak_memory_mib"] for each in sessions),
             "workloads": report(cells, judge, baseline=ENGINE, subject=OURS),

@@ -199,18 +199,16 @@ def _kinds(cells: Sequence[Cell]) -> JSON:
 
 
 def _by_difficulty(cells: Sequence[Cell], judge: Judge) -> JSON:
-    """Where tokens went, and who was in time and right, by the factor that a question's difficulty is for deadlines."""
-    rows: dict[float, list[tuple[int, bool, bool]]] = defaultdict(list)
+    """Where tokens went, and who was right, by the factor that a question's difficulty is for deadlines."""
+    rows: dict[float, list[tuple[int, bool]]] = defaultdict(list)
     for cell in cells:
-        columns = zip(cell.questions, judge.slownesses(cell), cell.tokens, cell.right, strict=True)
-        for question, slowness, tokens, is_right in columns:
-            rows[judge.difficulties[question]].append((tokens, is_right, slowness <= 1))
+        for question, tokens, is_right in zip(cell.questions, cell.tokens, cell.right, strict=True):
+            rows[judge.difficulties[question]].append((tokens, is_right))
     return {
         f"{level:g}": {
             "programs": len(found),
-            "tokens_per_program": statistics.fmean(tokens for tokens, _, _ in found),
-            "right": statistics.fmean(is_right for _, is_right, _ in found),
-            "in_time": statistics.fmean(is_in_time for _, _, is_in_time in found),
+            "tokens_per_program": statistics.fmean(tokens for tokens, _ in found),
+            "right": statistics.fmean(is_right for _, is_right in found),
         }
         for level, found in sorted(rows.items())
     }
