@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import result_pages, rivals_report
+from benchmarks import online_page, result_pages, rivals_report
 from benchmarks.http_load import Figures
 from benchmarks.passthrough_report import Cell, Measured, Results, report
 from benchmarks.result_figures import accuracy_figure, batch_figure, online_figure, scale_figure
@@ -51,7 +51,7 @@ def fidelity(result: JSON) -> Iterator[str]:
 
 
 SECTIONS: Mapping[str, Callable[[JSON], Iterator[str]]] = {
-    "online": result_pages.online,
+    "online": online_page.online,
     "batch": result_pages.batch,
     "rivals": rivals_report.section,
     "fidelity": fidelity,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from benchmarks.fidelity import MEASURES, KnownQuestion, Recording, Setting, lines_of, row_of, served, simulated
+from benchmarks.fidelity import MEASURES, lines_of, row_of, served, simulated
+from benchmarks.fidelity_samples import KnownQuestion, Recording, Setting
 from dynasor import AnswerReader
 from dynasor.scheduling import make_allocator
 from dynasor.simulation import CostModel, EngineProfile, Piece, Reply, Segment, SimulatedEngine, run_virtually

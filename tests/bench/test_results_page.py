@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from benchmarks.result_pages import against_targets
+from benchmarks.online_page import against_targets
 from benchmarks.write_results import draw, page
 from dynasor.bench.report import report
 from dynasor.vocabulary import JSON
