@@ -94,6 +94,7 @@ def measure(
         *("--engine", url, *SAMPLING, "--summary", str(summary), "--seed", str(given.seed)),
         *(() if profile is None else ("--profile", str(profile))),
         *("--window-s", str(given.window_s), "--window-deadlines", str(given.window_deadlines)),
+        *(part for cap in given.caps if cap.startswith(f"{program}=") for part in ("--cap", cap)),
         *("--repetitions", str(given.repetitions), "--trials", str(given.trials), "--alone", str(given.alone)),
         *(() if given.concurrency is None else ("--concurrency", str(given.concurrency))),
         *(() if left_s is None else ("--budget-s", f"{left_s:.0f}")),
@@ -185,6 +186,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--calibration-questions", type=int, default=260)
     parser.add_argument("--window-s", type=float, default=40.0)
     parser.add_argument("--window-deadlines", type=float, default=4.0)
+    parser.add_argument("--caps", nargs="+", default=["rebase=16"], metavar="PROGRAM=N", help="where not its own")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--alone", type=int, default=6)

@@ -46,7 +46,6 @@ def test_online_results_are_a_section_with_their_ratios(tmp_path: Path) -> None:
     assert "| Dynasor | 100, 25 %; 100 % right | 300, 75 %; 0 % right |" in text
     assert "1.00 times fewer tokens" in text
     assert "Tokens and accuracy" not in text
-    pytest.importorskip("matplotlib", reason="needs the extra 'figures'")
     draw(tmp_path, tmp_path / "figures")
     assert {each.name for each in (tmp_path / "figures").iterdir()} == {"online-votes.svg", "online-trees.svg"}
 

@@ -105,7 +105,6 @@ def test_who_spends_less_is_held_to_the_deadlines_of_who_spends_all(tmp_path: Pa
     (tmp_path / "scale.json").write_bytes(orjson.dumps(found | machine))
     accuracy = sites["cap 4"]["served"]["dynasor"]["accuracy"]["mean"]
     assert f", {100 * accuracy:.1f} % |" in page(tmp_path)
-    pytest.importorskip("matplotlib", reason="needs the extra 'figures'")
     draw(tmp_path, tmp_path / "figures")
     assert (tmp_path / "figures" / "scale-accuracy.svg").stat().st_size > 1000
 
