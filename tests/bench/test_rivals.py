@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.plain_client import Asking, Server, open_session
 from benchmarks.released_loop import Pace, cut_chain, is_settled, released_loop
-from benchmarks.rivals import majority
+from benchmarks.rivals_arms import majority
 from benchmarks.rivals_report import Outcome, Ran, report
 from benchmarks.write_results import page
 from dynasor.answers import AnswerReader
