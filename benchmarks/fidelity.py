@@ -212,7 +212,7 @@ def lines_of(result: JSON) -> list[str]:
     return [
         f"vLLM {versions['vllm']} on {where}, shared with our layer and the generator of load; {setting['programs']} "
         f"programs of at most {setting['max_samples']} samples at each load, {setting['capacity']} requests at once, "
-        f"every run {setting['repeats']} times, of which the means are shown; seed {setting['seed']} "
+        f"every run {len(result['rows'][0]['real_runs'])} times, of which the means are shown; seed {setting['seed']} "
         f"(`{result['command']}`).",
         "",
         *table(result["rows"]).splitlines(),

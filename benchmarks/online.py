@@ -24,6 +24,7 @@ from pathlib import Path
 
 import orjson
 
+from benchmarks.online_page import program_of
 from benchmarks.passthrough import version_in
 from benchmarks.vllm_server import vllm_python, vllm_server
 from dynasor.engines.embedded import SHIPPED_MODEL
@@ -78,7 +79,7 @@ def main() -> None:
                 "conditions": given.conditions,
                 **report,
             }
-            write(given.results / f"{program}.json", report)
+            write(given.results / f"{name_of(program, given.caps)}.json", report)
     reports = {name: orjson.loads(path.read_bytes()) for name, path in reports_in(given.results).items()}
     if reports:
         write(given.output, merged(reports))
@@ -88,13 +89,14 @@ def measure(
     given: argparse.Namespace, program: str, profile: Path | None, questions: Path, url: str, left_s: float | None
 ) -> JSON:
     """The report on ``program`` and the command that made it, as far as it comes in ``left_s`` seconds."""
-    summary = given.folder / f"{program}.json"
+    name, cap = name_of(program, given.caps), given.caps.get(program)
+    summary = given.folder / f"{name}.json"
     command = [
-        *("bench", "online", str(questions), "--output", str(given.results / f"{program}.jsonl"), "-p", program),
+        *("bench", "online", str(questions), "--output", str(given.results / f"{name}.jsonl"), "-p", program),
         *("--engine", url, *SAMPLING, "--summary", str(summary), "--seed", str(given.seed)),
         *(() if profile is None else ("--profile", str(profile))),
         *("--window-s", str(given.window_s), "--window-deadlines", str(given.window_deadlines)),
-        *(part for cap in given.caps if cap.startswith(f"{program}=") for part in ("--cap", cap)),
+        *(() if cap is None else ("--cap", f"{program}={cap}")),
         *("--repetitions", str(given.repetitions), "--trials", str(given.trials), "--alone", str(given.alone)),
         *(() if given.concurrency is None else ("--concurrency", str(given.concurrency))),
         *(() if left_s is None else ("--budget-s", f"{left_s:.0f}")),
@@ -103,14 +105,19 @@ def measure(
     return {"command": " ".join(("dynasor", *command)), **orjson.loads(summary.read_bytes())}
 
 
+def name_of(program: str, caps: Mapping[str, int]) -> str:
+    """What results are called: after the program, with its cap where that is not its own."""
+    return f"{program}-{caps[program]}" if program in caps else program
+
+
 def reports_in(results: Path) -> dict[str, Path]:
-    """By program, as far as there are any."""
-    paths = {program: results / f"{program}.json" for program in PROGRAMS}
-    return {program: path for program, path in paths.items() if path.exists()}
+    """By name, as far as there are any; a program at its own cap before others."""
+    found = {path.stem: path for program in PROGRAMS for path in results.glob(f"{program}*.json")}
+    return dict(sorted(found.items(), key=lambda each: (PROGRAMS.index(program_of(each[0])), each[0])))
 
 
 def merged(reports: Mapping[str, JSON]) -> JSON:
-    """The reports on several programs as one: what all have in common, ``workloads``, and how each was run.
+    """The reports as one, each on one program: what all have in common, ``workloads``, and how each was run.
 
     Raises:
         ValueError: they are of different machines, versions or engines.
@@ -124,9 +131,9 @@ def merged(reports: Mapping[str, JSON]) -> JSON:
                 )
     return {
         **{common: first[common] for common in COMMON},
-        "is_complete": set(reports) == set(PROGRAMS) and all(report["is_complete"] for report in reports.values()),
+        "is_complete": set(reports) >= set(PROGRAMS) and all(report["is_complete"] for report in reports.values()),
         "peak_memory_mib": max(report["peak_memory_mib"] for report in reports.values()),
-        "workloads": {name: found for report in reports.values() for name, found in report["workloads"].items()},
+        "workloads": {name: found for name, report in reports.items() for found in report["workloads"].values()},
         "runs": {name: {what: report[what] for what in OF_A_RUN} for name, report in reports.items()},
     }
 
@@ -186,7 +193,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--calibration-questions", type=int, default=260)
     parser.add_argument("--window-s", type=float, default=40.0)
     parser.add_argument("--window-deadlines", type=float, default=4.0)
-    parser.add_argument("--caps", nargs="+", default=["rebase=16"], metavar="PROGRAM=N", help="where not its own")
+    parser.add_argument("--caps", nargs="+", default=[], metavar="PROGRAM=N", help="where not its own")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--alone", type=int, default=6)
@@ -200,6 +207,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results/online"))
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/online.json"))
     given = parser.parse_args()
+    given.caps = {program: int(cap) for program, _, cap in (each.partition("=") for each in given.caps)}
     given.vllm_python = vllm_python()
     return given
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def test_online_results_are_a_section_with_their_ratios(tmp_path: Path) -> None:
         "settings": {"trials": 20, "questions": ["easy", "hard"]},
         "sustained": {"concurrency": 64, "tokens_per_s": 100.0},
         "difficulties": {"1": 1, "3": 1},
-        "alone_s": {"votes": 0.5, "trees": 0.5},
+        "alone_s": {"votes": 0.5},
     }
     result = {
         "machine": {"processor": "an abacus", "cores": 1, "system": "none"},
@@ -70,6 +71,9 @@ def test_what_was_asked_is_open_while_a_workload_is_missing_or_only_bounded() ->
     assert verdicts(**whole | {"mcts": workload(9.5, ["at most"])}) == ["kept", "open", "open", "**missed**"]
     assert verdicts(**whole | {"mcts": workload(2.5, ["at least"])}) == ["kept", "kept", "kept", "**missed**"]
     assert verdicts(**some | {"mcts": workload(1.5)}) == ["kept", "**missed**", "open", "open"]
+    assert verdicts(**whole | {"rebase_16": workload(1.5)}) == ["kept", "**missed**", "kept", "**missed**"]
+    without = {name: each for name, each in whole.items() if name != "rebase"}
+    assert verdicts(**without | {"rebase_16": workload(3.4)}) == ["kept", "open", "open", "**missed**"]
 
 
 def test_a_ratio_that_is_only_bounded_is_marked() -> None:
@@ -96,6 +100,17 @@ def test_reports_of_several_programs_are_one_only_where_they_ran_alike() -> None
     assert not found["is_complete"], "two programs are missing"
     with pytest.raises(ValueError, match="versions of rebase"):
         merged(reports | {"rebase": of("rebase", versions="newer")})
+
+
+def test_a_program_at_another_cap_has_results_of_its_own(tmp_path: Path) -> None:
+    from benchmarks.online import merged, name_of, reports_in
+
+    assert [name_of(program, {"rebase": 16}) for program in ("rebase", "mcts")] == ["rebase-16", "mcts"]
+    for name in ("rebase-16", "mcts", "rebase", "self-consistency"):
+        (tmp_path / f"{name}.json").touch()
+    assert list(reports_in(tmp_path)) == ["self-consistency", "rebase", "rebase-16", "mcts"]
+    one: JSON = defaultdict(str, is_complete=True, peak_memory_mib=1.0, workloads={"rebase": {"of": 16}})
+    assert merged({"rebase-16": one})["workloads"] == {"rebase-16": {"of": 16}}
 
 
 def test_without_results_there_is_no_section(tmp_path: Path) -> None:
