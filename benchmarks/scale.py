@@ -98,8 +98,10 @@ class Study:
         small = [scenario for scenario in self._plan.scenarios if scenario.repetitions > 1]
         is_complete = all(self._measure(scenario, 1) for scenario in small[:FIRST]) and self._measure_costs()
         for repetitions in range(1, self._plan.repetitions + 1):
-            for scenario in self._plan.scenarios:
+            for scenario in small:
                 is_complete = is_complete and self._measure(scenario, repetitions)
+        for scenario in self._plan.scenarios:
+            is_complete = is_complete and self._measure(scenario, 1)
         return self._report(is_complete)
 
     @property
