@@ -43,6 +43,14 @@ def scale(result: JSON) -> Iterator[str]:
     yield from what_was_simulated(sites)
     yield ""
     yield from ratios(sites)
+    long_ones = [name for name, found in sites.items() if found["knee_of"] and found["share"] == 1.0]
+    if long_ones:
+        yield ""
+        yield (
+            f"In {'; '.join(long_ones)}, programs come at the knee that the engines alone have in a short window. They "
+            "do not bear it for so long and fall behind, which is what the ratio of SLO scales shows there; it is no "
+            "gain at a rate that both bear."
+        )
     yield ""
     yield "![Rate ratios to the engines alone](figures/scale-ratios.svg)"
     if any(found["group"] == SPENDING for found in sites.values()):
