@@ -112,7 +112,7 @@ def name_of(program: str, caps: Mapping[str, int]) -> str:
 
 def reports_in(results: Path) -> dict[str, Path]:
     """By name, as far as there are any; a program at its own cap before others."""
-    found = {path.stem: path for program in PROGRAMS for path in results.glob(f"{program}*.json")}
+    found = {path.stem: path for path in results.glob("*.json") if program_of(path.stem) in PROGRAMS}
     return dict(sorted(found.items(), key=lambda each: (PROGRAMS.index(program_of(each[0])), each[0])))
 
 
@@ -186,6 +186,14 @@ def processor() -> str:
     return platform.processor()
 
 
+def cap_of(text: str) -> tuple[str, int]:
+    """Of ``PROGRAM=N``."""
+    program, _, cap = text.partition("=")
+    if program not in PROGRAMS or not cap.isdecimal() or int(cap) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no cap; PROGRAM=N was expected, of {', '.join(PROGRAMS)}")
+    return program, int(cap)
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
@@ -193,7 +201,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--calibration-questions", type=int, default=260)
     parser.add_argument("--window-s", type=float, default=40.0)
     parser.add_argument("--window-deadlines", type=float, default=4.0)
-    parser.add_argument("--caps", nargs="+", default=[], metavar="PROGRAM=N", help="where not its own")
+    parser.add_argument("--caps", nargs="+", type=cap_of, default=[], metavar="PROGRAM=N", help="where not its own")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--alone", type=int, default=6)
@@ -207,7 +215,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results/online"))
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/online.json"))
     given = parser.parse_args()
-    given.caps = {program: int(cap) for program, _, cap in (each.partition("=") for each in given.caps)}
+    given.caps = dict(given.caps)
     given.vllm_python = vllm_python()
     return given
 

@@ -96,11 +96,12 @@ class Study:
     def run(self) -> JSON:
         """Measure what is missing, as far as the budget goes; the result of all that there is."""
         small = [scenario for scenario in self._plan.scenarios if scenario.repetitions > 1]
+        large = [scenario for scenario in self._plan.scenarios if scenario.repetitions == 1]
         is_complete = all(self._measure(scenario, 1) for scenario in small[:FIRST]) and self._measure_costs()
         for repetitions in range(1, self._plan.repetitions + 1):
             for scenario in small:
                 is_complete = is_complete and self._measure(scenario, repetitions)
-        for scenario in self._plan.scenarios:
+        for scenario in large:
             is_complete = is_complete and self._measure(scenario, 1)
         return self._report(is_complete)
 
