@@ -27,6 +27,7 @@ import orjson
 from benchmarks.online_page import program_of
 from benchmarks.passthrough import version_in
 from benchmarks.vllm_server import vllm_python, vllm_server
+from dynasor.bench.workloads import ARMS, WORKLOADS
 from dynasor.engines.embedded import SHIPPED_MODEL
 from dynasor.vocabulary import JSON
 
@@ -34,9 +35,9 @@ MODEL_FOLDER = SHIPPED_MODEL.with_name("hf")
 SAMPLING = ("--temperature", "1", "--max-tokens", "1024")
 PROFILES = Path("benchmarks/results/profiles")
 PROGRAMS = ("self-consistency", "rebase", "mcts", "chain-of-thought")
-COMMON = ("machine", "versions", "engine", "engine_options")
+COMMON = ("versions", "engine", "engine_options")
 OF_A_RUN = (
-    *("command", "conditions", "settings", "sustained", "alone_s", "difficulties"),
+    *("command", "machine", "conditions", "settings", "sustained", "alone_s", "difficulties"),
     *("is_complete", "peak_memory_mib"),
 )
 """Members of a report that are the same for all programs, and those that may differ."""
@@ -44,8 +45,8 @@ WHOLE_PROMPTS = ("--max-num-batched-tokens", "32768")
 """vLLM 0.32 on the CPU dies of a request with a seed whose prompt it reads in parts (a CPU generator has no offset), so
 an iteration is given room for all prompts."""
 WATCHED: Mapping[str, Sequence[str]] = {
-    "self-consistency": (*SAMPLING, "-n", "20", "--allocator", "fixed"),
-    "mcts": (*SAMPLING, "-n", "15", "--reward", "likelihood", "--allocator", "watch"),
+    "self-consistency": ("--allocator", "fixed"),
+    "mcts": ("--reward", "likelihood", "--allocator", "watch"),
 }
 """How calibration questions are run to the cap of each workload, so that there is something to learn from. Not of
 Rebase, whose 32 branches a question would take longer than all others together, nor of chains: these go by the default
@@ -66,13 +67,14 @@ def main() -> None:
     log = given.folder / f"vllm-{given.programs[0]}.log"
     with vllm_server(given.vllm_python, MODEL_FOLDER, log, *engine_options) as url:
         for number, program in enumerate(given.programs):
-            profile = learn(given.folder, given.profiles, files["calibration"], url, program)
+            profile = learn(given.folder, given.profiles, files["calibration"], url, program, given.caps)
             left_s = None
             if given.budget_s is not None:
                 left_s = (given.budget_s - (time.monotonic() - began)) / (len(given.programs) - number)
                 if left_s <= 0:
                     break
-            report = measure(given, program, profile, files["test"], url, left_s)
+            deadline_s = deadline_at_own_cap(given.results, program) if given.deadlines_of_own_cap else None
+            report = measure(given, program, profile, deadline_s, files["test"], url, left_s)
             report = {
                 **where(given.vllm_python),
                 "engine_options": " ".join(engine_options),
@@ -86,7 +88,13 @@ def main() -> None:
 
 
 def measure(
-    given: argparse.Namespace, program: str, profile: Path | None, questions: Path, url: str, left_s: float | None
+    given: argparse.Namespace,
+    program: str,
+    profile: Path | None,
+    deadline_s: float | None,
+    questions: Path,
+    url: str,
+    left_s: float | None,
 ) -> JSON:
     """The report on ``program`` and the command that made it, as far as it comes in ``left_s`` seconds."""
     name, cap = name_of(program, given.caps), given.caps.get(program)
@@ -97,6 +105,8 @@ def measure(
         *(() if profile is None else ("--profile", str(profile))),
         *("--window-s", str(given.window_s), "--window-deadlines", str(given.window_deadlines)),
         *(() if cap is None else ("--cap", f"{program}={cap}")),
+        *(() if deadline_s is None else ("--deadline-s", f"{program}={deadline_s}")),
+        *(() if given.arms is None else (part for arm in given.arms for part in ("--arm", arm))),
         *("--repetitions", str(given.repetitions), "--trials", str(given.trials), "--alone", str(given.alone)),
         *(() if given.concurrency is None else ("--concurrency", str(given.concurrency))),
         *(() if left_s is None else ("--budget-s", f"{left_s:.0f}")),
@@ -110,6 +120,15 @@ def name_of(program: str, caps: Mapping[str, int]) -> str:
     return f"{program}-{caps[program]}" if program in caps else program
 
 
+def deadline_at_own_cap(results: Path, program: str) -> float:
+    """The base deadline of ``program`` at its own cap, in seconds, as its report has it."""
+    path = results / f"{program}.json"
+    if not path.exists():
+        raise SystemExit(f"{path} is not there, whose deadlines were asked for; measure {program} at its own cap first")
+    deadline_s: float = orjson.loads(path.read_bytes())["workloads"][program]["base_deadline_s"]
+    return deadline_s
+
+
 def reports_in(results: Path) -> dict[str, Path]:
     """By name, as far as there are any; a program at its own cap before others."""
     found = {path.stem: path for path in results.glob("*.json") if program_of(path.stem) in PROGRAMS}
@@ -120,7 +139,7 @@ def merged(reports: Mapping[str, JSON]) -> JSON:
     """The reports as one, each on one program: what all have in common, ``workloads``, and how each was run.
 
     Raises:
-        ValueError: they are of different machines, versions or engines.
+        ValueError: they are of different versions or engines.
     """
     first = next(iter(reports.values()))
     for name, report in reports.items():
@@ -142,17 +161,21 @@ def write(path: Path, content: JSON) -> None:
     path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def learn(folder: Path, profiles: Path, questions: Path, url: str, program: str) -> Path | None:
+def learn(
+    folder: Path, profiles: Path, questions: Path, url: str, program: str, caps: Mapping[str, int] | None = None
+) -> Path | None:
     """A profile without labels, of calibration questions that are run if they were not yet; the one in ``profiles``, if
-    there is one. None for a program that goes without."""
+    there is one for the cap. None for a program that goes without."""
     if program not in WATCHED:
         return None
-    profile, runs = profiles / f"{program}.json", folder / f"{program}.calibration.jsonl"
+    caps = caps or {}
+    name, cap = name_of(program, caps), caps.get(program, WORKLOADS[program].cap)
+    profile, runs = profiles / f"{name}.json", folder / f"{name}.calibration.jsonl"
     if not profile.exists():
         profiles.mkdir(parents=True, exist_ok=True)
         dynasor(
             *("batch", str(questions), "-o", str(runs), "--engine", url, "-p", program, "--concurrency", "64"),
-            *(*WATCHED[program], "--keep-samples", "--json"),
+            *(*SAMPLING, "-n", str(cap), *WATCHED[program], "--keep-samples", "--json"),
         )
         dynasor("calibrate", str(runs), "-o", str(profile))
     return profile
@@ -202,6 +225,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--window-s", type=float, default=40.0)
     parser.add_argument("--window-deadlines", type=float, default=4.0)
     parser.add_argument("--caps", nargs="+", type=cap_of, default=[], metavar="PROGRAM=N", help="where not its own")
+    parser.add_argument("--deadlines-of-own-cap", action="store_true", help="also at another cap")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, help="all, where not given")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--alone", type=int, default=6)

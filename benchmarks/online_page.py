@@ -5,12 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks.result_pages import ARM_NAMES, bound_mark, interval_of, percent, spread, where
+from benchmarks.result_pages import (
+    ARM_NAMES,
+    accuracy_against_rate,
+    bound_mark,
+    interval_of,
+    machine_of,
+    percent,
+    spread,
+    versions_of,
+)
+from dynasor.scheduling import PRESETS
 from dynasor.vocabulary import JSON
 
 
 def online(result: JSON) -> Iterator[str]:
     """The section on the online benchmark."""
+    full = at_own_deadlines(result)
     yield "## Programs in time, on a real engine"
     yield ""
     yield (
@@ -20,19 +31,18 @@ def online(result: JSON) -> Iterator[str]:
         "the lowest and the highest."
     )
     yield ""
-    yield where(result)
-    yield ""
     yield (
         f"The engine ({result['engine']['kind']}, model {result['engine']['model']}, `{result['engine_options']}`), "
-        f"the load and our layer share these cores. Our process took {result['peak_memory_mib']:.0f} MiB at its peak."
+        f"the load and our layer share the cores that each part names. Our process took "
+        f"{result['peak_memory_mib']:.0f} MiB at its peak. {versions_of(result)}."
     )
     if not result["is_complete"]:
         yield ""
         yield "The run was ended by its time budget; what is missing is missing in the tables."
     yield ""
-    yield from headline(result["workloads"])
+    yield from headline(full)
     yield ""
-    yield from against_targets(result["workloads"])
+    yield from against_targets(full)
     yield ""
     yield (
         "In the tables below, the load is the tokens that programs at the knee ask for, over what the engine sustains "
@@ -41,9 +51,48 @@ def online(result: JSON) -> Iterator[str]:
     )
     yield ""
     yield "Why rates rise less than tokens fall, and what would bring more, is [here](benchmarks.md#online)."
+    for program, rows in spending(result).items():
+        yield ""
+        yield from what_accuracy_costs(program, rows)
     for name, found in result["workloads"].items():
         yield ""
         yield from online_workload(name, found, result["runs"][name])
+
+
+def at_own_deadlines(result: JSON) -> dict[str, JSON]:
+    """The workloads but those at a lower cap with the deadlines of the full one, which show what accuracy costs."""
+    runs = result["runs"]
+    return {name: found for name, found in result["workloads"].items() if not is_lower_cap(runs[name])}
+
+
+def is_lower_cap(run: JSON) -> bool:
+    return bool(run["settings"].get("deadline_s"))
+
+
+def spending(result: JSON) -> dict[str, dict[str, Mapping[str, JSON]]]:
+    """By program that was measured at several caps with the same deadlines: what was served, by cap and arm."""
+    found: dict[str, dict[str, Mapping[str, JSON]]] = {}
+    for name, workload in result["workloads"].items():
+        if is_lower_cap(run := result["runs"][name]):
+            program = program_of(name)
+            full = {"full cap": result["workloads"][program]["arms"]} if program in result["workloads"] else {}
+            cap = run["settings"]["workloads"][program]["cap"]
+            found.setdefault(program, full)[f"cap {cap}"] = workload["arms"]
+    return found
+
+
+def what_accuracy_costs(program: str, rows: Mapping[str, Mapping[str, JSON]]) -> Iterator[str]:
+    """Accuracy against the rate at which 90 % are in time."""
+    yield f"### What accuracy costs in rate: {program}"
+    yield ""
+    yield (
+        "The knee, where 90 % are in time by the deadlines of the full cap, and the accuracy over questions, at the "
+        "full cap and at lower ones."
+    )
+    yield ""
+    yield from accuracy_against_rate(rows, ARM_NAMES)
+    yield ""
+    yield f"![Accuracy against rate](figures/online-accuracy-{program}.svg)"
 
 
 def headline(workloads: Mapping[str, JSON]) -> Iterator[str]:
@@ -147,15 +196,19 @@ def online_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
     repetitions = f"{found['repetitions']} repetition" + ("s" if found["repetitions"] != 1 else "")
     difficulties = ", ".join(f"{count} of factor {level}" for level, count in run["difficulties"].items())
     base_s, windows = found["base_deadline_s"], " or ".join(f"{each:.0f}" for each in found["window_s"])
+    deadline = f"{base_s / alone_s:.3g} times that, {base_s:.2f} s"
+    if is_lower_cap(run):
+        deadline = f"that of the full cap, {base_s:.2f} s"
     yield (
-        f"Alone on the engine a program takes {alone_s:.2f} s at its cap; the base deadline is {base_s / alone_s:.3g} "
-        f"times that, {base_s:.2f} s. Programs come for {windows} s in "
+        f"On {machine_of(run)}. Alone on the engine a program takes {alone_s:.2f} s at its cap; the base deadline is "
+        f"{deadline}. Programs come for {windows} s in "
         f"each cell. {repetitions}. {len(settings['questions'])} questions, by {settings['trials']} trial runs "
         f"{difficulties}. {run['sustained']['concurrency']} requests at once in the arms that limit them."
     )
-    if run["conditions"]:
+    remarks = [remark for remark in (run["conditions"], on_the_papers_look(found, settings)) if remark]
+    if remarks:
         yield ""
-        yield run["conditions"]
+        yield " ".join(remarks)
     yield ""
     heads = (
         "arm",
@@ -185,6 +238,20 @@ def online_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
         yield f"With tighter or looser deadlines, the rate ratio against the engine alone by SLO scale: {ratios}."
     yield ""
     yield f"`{run['command']}`"
+
+
+def on_the_papers_look(found: JSON, settings: JSON) -> str:
+    """That the paper's rule stops nothing, where the cap leaves it nothing to stop."""
+    ((program, workload),) = settings["workloads"].items()
+    if "paper" not in found["arms"] or workload["paper"] not in PRESETS:
+        return ""
+    looks_at = PRESETS[workload["paper"]].allocator.detect_at
+    if looks_at < workload["cap"]:
+        return ""
+    return (
+        f"The paper's rule for {program} looks for the first time when {looks_at} units of its knob have ended, so at "
+        "this cap it stops nothing."
+    )
 
 
 def where_tokens_go(found: JSON) -> Iterator[str]:

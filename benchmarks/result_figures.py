@@ -115,14 +115,14 @@ def scale_figure(result: JSON, path: Path) -> None:
     _save(figure, path)
 
 
-def accuracy_figure(sites: Mapping[str, JSON], path: Path) -> None:
-    """Accuracy against the rate at which 90 % are in time, a point for each scenario and arm."""
+def accuracy_figure(rows: Mapping[str, Mapping[str, JSON]], path: Path, *, note: str = "") -> None:
+    """Accuracy against the rate at which 90 % are in time, a point for each row and arm that was served in it."""
     figure, (axis,) = _panels(1)
     for arm, label in ARM_NAMES.items():
-        served = {name: found["served"][arm] for name, found in sites.items() if arm in found["served"]}
+        measured = {name: served[arm] for name, served in rows.items() if arm in served}
         if arm != SUBJECT:
-            served = {name: each for name, each in served.items() if not name.startswith(SUBJECTS_OWN)}
-        points = sorted((each["knee"]["mean"], 100 * each["accuracy"]["mean"], name) for name, each in served.items())
+            measured = {name: each for name, each in measured.items() if not name.startswith(SUBJECTS_OWN)}
+        points = sorted((each["knee"]["mean"], 100 * each["accuracy"]["mean"], name) for name, each in measured.items())
         axis.plot(
             [rate for rate, _, _ in points],
             [share for _, share, _ in points],
@@ -131,7 +131,7 @@ def accuracy_figure(sites: Mapping[str, JSON], path: Path) -> None:
             color=COLOURS[arm],
             markersize=4,
         )
-    axis.set_xlabel("programs a second, 90 % in time (simulated)")
+    axis.set_xlabel(f"programs a second, 90 % in time{note}")
     axis.set_ylabel("accuracy, %")
     axis.legend(loc="lower left", fontsize=8)
     _save(figure, path)

@@ -43,10 +43,30 @@ def interval_of(found: JSON, digits: int = 1) -> str:
 
 def where(result: JSON) -> str:
     """The machine and the versions in a sentence."""
-    machine, versions = result["machine"], result["versions"]
-    known = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return f"Measured on {machine_of(result)}; {versions_of(result)}."
+
+
+def machine_of(result: JSON) -> str:
+    machine = result["machine"]
     cores = f"{machine['cores']} core" + ("s" if machine["cores"] != 1 else "")
-    return f"Measured on {cores} of {machine['processor']} ({machine['system']}); {known}."
+    return f"{cores} of {machine['processor']} ({machine['system']})"
+
+
+def versions_of(result: JSON) -> str:
+    return ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+
+
+def accuracy_against_rate(rows: Mapping[str, Mapping[str, JSON]], names: Mapping[str, str]) -> Iterator[str]:
+    """A table of knees and accuracies: what was served, by arm, in each row."""
+    arms = [arm for arm in ARM_NAMES if any(arm in served for served in rows.values())]
+    yield f"| programs/s, accuracy | {' | '.join(names[arm] for arm in arms)} |"
+    yield "|---" * (1 + len(arms)) + "|"
+    for name, served in rows.items():
+        cells = [
+            f"{spread(served[arm]['knee'])}, {percent(served[arm]['accuracy']['mean'])}" if arm in served else "-"
+            for arm in arms
+        ]
+        yield f"| {name} | {' | '.join(cells)} |"
 
 
 def batch(result: JSON) -> Iterator[str]:

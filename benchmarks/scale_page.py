@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.result_pages import ARM_NAMES, percent, spread, where
+from benchmarks.result_pages import ARM_NAMES, accuracy_against_rate, percent, spread, where
 from benchmarks.scale_scenarios import CUMULATIVE, ONE_OFF, SPENDING
 from dynasor.vocabulary import JSON
 
@@ -149,17 +149,7 @@ def spending_less(sites: Mapping[str, JSON]) -> Iterator[str]:
         "least (*agreement 0.9* stops once the answer would change in one of ten cases)."
     )
     yield ""
-    arms = [arm for arm in ARM_NAMES if any(arm in found["served"] for found in shown.values())]
-    yield f"| programs/s, accuracy | {' | '.join(NAMES[arm] for arm in arms)} |"
-    yield "|---" * (1 + len(arms)) + "|"
-    for name, found in shown.items():
-        cells = [
-            f"{spread(served['knee'])}, {percent(served['accuracy']['mean'])}"
-            if (served := found["served"].get(arm)) is not None
-            else "-"
-            for arm in arms
-        ]
-        yield f"| {name} | {' | '.join(cells)} |"
+    yield from accuracy_against_rate({name: found["served"] for name, found in shown.items()}, NAMES)
     yield ""
     yield "![Accuracy against rate](figures/scale-accuracy.svg)"
 

@@ -81,13 +81,18 @@ def draw(results: Path, figures: Path) -> None:
     for file, figure in (("online", online_figure), ("batch", batch_figure)):
         path = results / f"{file}.json"
         if path.exists():
-            for name, found in orjson.loads(path.read_bytes())["workloads"].items():
+            result = orjson.loads(path.read_bytes())
+            for name, found in result["workloads"].items():
                 figure(name, found, figures / f"{file}-{name}.svg")
+            if file == "online":
+                for name, rows in online_page.spending(result).items():
+                    accuracy_figure(rows, figures / f"online-accuracy-{name}.svg")
     if (path := results / "scale.json").exists():
         study = orjson.loads(path.read_bytes())
         scale_figure(study, figures / "scale-ratios.svg")
         if spending := of_spending(study["scenarios"]):
-            accuracy_figure(spending, figures / "scale-accuracy.svg")
+            served = {name: found["served"] for name, found in spending.items()}
+            accuracy_figure(served, figures / "scale-accuracy.svg", note=" (simulated)")
 
 
 def main() -> None:

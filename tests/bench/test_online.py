@@ -77,11 +77,21 @@ def test_it_measures_stops_in_time_and_goes_on(questions: Path, tmp_path: Path) 
         (("-p", "mcts", "--cap", "rebase=4"), "rebase is none of the programs of this run, mcts"),
         (("--cap", "mcts"), "PROGRAM=N"),
         (("--window-s", "0"), "window_s is 0"),
+        (("--deadline-s", "mcts"), "PROGRAM=SECONDS"),
+        (("-p", "mcts", "--deadline-s", "rebase=4"), "deadline_s is of rebase, none of mcts"),
+        (("-p", "mcts", "--deadline-s", "mcts=0"), "deadline_s of mcts is 0"),
     ],
 )
 def test_what_is_refused(questions: Path, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(InputError, match=message):
         ran(questions, "-o", tmp_path / "raw.jsonl", *arguments)
+
+
+@pytest.mark.timeout(600)
+def test_deadlines_may_be_given_in_seconds(questions: Path, tmp_path: Path) -> None:
+    found = ran(questions, "-o", tmp_path / "online.jsonl", *SMALL, "--deadline-s", "self-consistency=2.5")
+    assert found["workloads"]["self-consistency"]["base_deadline_s"] == 2.5  # type: ignore[index]
+    assert found["settings"]["deadline_s"] == {"self-consistency": 2.5}  # type: ignore[index]
 
 
 def test_questions_need_references(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from benchmarks.online_page import against_targets
+from benchmarks.online_page import against_targets, on_the_papers_look
 from benchmarks.write_results import draw, page
 from dynasor.bench.report import report
 from dynasor.vocabulary import JSON
@@ -18,25 +18,7 @@ from tests.bench.test_search import JUDGE, SEARCH, run_to_end
 
 def test_online_results_are_a_section_with_their_ratios(tmp_path: Path) -> None:
     workloads = report(run_to_end(SEARCH), JUDGE, baseline="engine", subject="dynasor")
-    run = {
-        "command": "dynasor bench online",
-        "conditions": "It rained.",
-        "settings": {"trials": 20, "questions": ["easy", "hard"]},
-        "sustained": {"concurrency": 64, "tokens_per_s": 100.0},
-        "difficulties": {"1": 1, "3": 1},
-        "alone_s": {"votes": 0.5},
-    }
-    result = {
-        "machine": {"processor": "an abacus", "cores": 1, "system": "none"},
-        "versions": {"python": "3.11"},
-        "engine": {"kind": "vllm", "model": "tiny"},
-        "engine_options": "--max-num-seqs 64",
-        "is_complete": False,
-        "peak_memory_mib": 90.0,
-        "workloads": workloads,
-        "runs": dict.fromkeys(workloads, run),
-    }
-    (tmp_path / "online.json").write_bytes(orjson.dumps(result))
+    (tmp_path / "online.json").write_bytes(orjson.dumps(online_result(workloads)))
     text = page(tmp_path)
     ratio = workloads["votes"]["rate_ratio"]["engine"]
     assert f"{ratio['mean']:.2f} ({ratio['lowest']:.2f} to {ratio['highest']:.2f})" in text
@@ -49,6 +31,58 @@ def test_online_results_are_a_section_with_their_ratios(tmp_path: Path) -> None:
     assert "Tokens and accuracy" not in text
     draw(tmp_path, tmp_path / "figures")
     assert {each.name for each in (tmp_path / "figures").iterdir()} == {"online-votes.svg", "online-trees.svg"}
+
+
+def online_result(workloads: JSON) -> JSON:
+    """What ``benchmarks.online`` stores, all but the workloads made up."""
+    return {
+        "versions": {"python": "3.11"},
+        "engine": {"kind": "vllm", "model": "tiny"},
+        "engine_options": "--max-num-seqs 64",
+        "is_complete": False,
+        "peak_memory_mib": 90.0,
+        "workloads": workloads,
+        "runs": {name: online_run(name, cap=20) for name in workloads},
+    }
+
+
+def online_run(program: str, cap: int, **settings: object) -> JSON:
+    workload = {"paper": "paper/sc-gsm8k", "cap": cap}
+    return {
+        "command": "dynasor bench online",
+        "machine": {"processor": "an abacus", "cores": 1, "system": "none"},
+        "conditions": "It rained.",
+        "settings": {"trials": 20, "questions": ["easy", "hard"], "workloads": {program: workload}, **settings},
+        "sustained": {"concurrency": 64, "tokens_per_s": 100.0},
+        "difficulties": {"1": 1, "3": 1},
+        "alone_s": {program: 0.5},
+    }
+
+
+def test_a_lower_cap_shows_what_accuracy_costs_and_is_no_workload_of_its_own(tmp_path: Path) -> None:
+    votes = report(run_to_end(SEARCH), JUDGE, baseline="engine", subject="dynasor")["votes"]
+    result = online_result({"votes": votes, "votes-5": votes})
+    result["runs"]["votes-5"] = online_run("votes", cap=5, deadline_s={"votes": 1.0})
+    (tmp_path / "online.json").write_bytes(orjson.dumps(result))
+    text = page(tmp_path)
+    assert text.count("| votes |") == 1, "the headline has one row"
+    assert "| votes-5 |" not in text
+    table = text.split("### What accuracy costs in rate: votes")[1].split("###")[0]
+    assert "| programs/s, accuracy | the engine alone |" in table
+    assert table.count("| full cap |") == table.count("| cap 5 |") == 1
+    assert "deadline is that of the full cap" in text
+    draw(tmp_path, tmp_path / "figures")
+    assert (tmp_path / "figures" / "online-accuracy-votes.svg").exists()
+
+
+def test_it_is_said_where_the_papers_rule_can_stop_nothing() -> None:
+    with_paper: JSON = {"arms": {"engine": {}, "paper": {}}}
+
+    def remark(cap: int, found: JSON = with_paper) -> str:
+        return on_the_papers_look(found, online_run("votes", cap)["settings"])
+
+    assert "first time when 5 units of its knob have ended" in remark(5)
+    assert remark(6) == remark(20) == remark(5, {"arms": {"engine": {}}}) == ""
 
 
 def test_what_was_asked_is_open_while_a_workload_is_missing_or_only_bounded() -> None:

@@ -107,6 +107,9 @@ class Baselines:
         return max(self.plan.window_s, self.plan.window_deadlines * await self.base_s(name))
 
     async def base_s(self, name: str) -> float:
+        """The base deadline: as given, else a multiple of what programs take alone."""
+        if name in self.plan.deadline_s:
+            return self.plan.deadline_s[name]
         factor = self.plan.deadline_factor or self.plan.workloads[name].deadline_factor
         return factor * statistics.fmean((await self.alone(name))["latency_s"])
 

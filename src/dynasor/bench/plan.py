@@ -24,6 +24,7 @@ class Plan:
         trials: samples of each question, by which its difficulty is told.
         deadline_factor: the base deadline is so many times what a program takes alone, with the fixed cap; None: as
             each workload says.
+        deadline_s: base deadlines in seconds, by workload, in place of that.
         alone: programs that are run one after the other for that, of each workload.
         concurrency: requests at once on the engine, for the arms that limit them; None: what it does best.
         budget_s: no cell is begun that would end later than this; None: until all is measured.
@@ -38,6 +39,7 @@ class Plan:
     repetitions: int = 3
     trials: int = 20
     deadline_factor: float | None = None
+    deadline_s: Mapping[str, float] = field(default_factory=dict)
     alone: int = 10
     concurrency: int | None = None
     seed: int = 0
@@ -56,6 +58,11 @@ class Plan:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"{name} is {value}; a number above 0 was expected")
+        for name, seconds in self.deadline_s.items():
+            if name not in self.workloads:
+                raise InputError(f"deadline_s is of {name}, none of {', '.join(self.workloads)}")
+            if not 0 < seconds < math.inf:
+                raise InputError(f"deadline_s of {name} is {seconds}; a number above 0 was expected")
 
     def settings(self) -> JSON:
         """What results depend on, but for the engine."""
@@ -70,6 +77,7 @@ class Plan:
             "window_deadlines": self.window_deadlines,
             "trials": self.trials,
             "deadline_factor": self.deadline_factor,
+            **({"deadline_s": dict(self.deadline_s)} if self.deadline_s else {}),
             "alone": self.alone,
             "concurrency": self.concurrency,
             "seed": self.seed,

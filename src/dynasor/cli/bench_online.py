@@ -69,6 +69,10 @@ def bench_online(
         float | None,
         typer.Option(help="The base deadline over what a program takes alone at its cap. [default: the workload's]"),
     ] = None,
+    deadline_s: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PROGRAM=SECONDS", help="The base deadline in seconds, in place of that."),
+    ] = None,
     alone: Annotated[int, typer.Option(min=1, help="Programs run alone, to know that.")] = 10,
     temperature: options.TemperatureOption = None,
     top_p: options.TopPOption = None,
@@ -98,6 +102,7 @@ def bench_online(
         repetitions=repetitions,
         trials=trials,
         deadline_factor=deadline_factor,
+        deadline_s=dict(map(read_deadline, deadline_s or [])),
         alone=alone,
         concurrency=concurrency,
         seed=seed,
@@ -143,6 +148,14 @@ def read_cap(text: str) -> tuple[str, int]:
     if not equals or not number.isdecimal() or int(number) < 1:
         raise InputError(f"--cap is {text!r}; PROGRAM=N with a whole number of at least 1 was expected")
     return program, int(number)
+
+
+def read_deadline(text: str) -> tuple[str, float]:
+    program, _, number = text.partition("=")
+    try:
+        return program, float(number)
+    except ValueError:
+        raise InputError(f"--deadline-s is {text!r}; PROGRAM=SECONDS was expected") from None
 
 
 def check_profile(of: Workload, model: str) -> None:
