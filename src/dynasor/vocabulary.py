@@ -78,7 +78,8 @@ class RequestKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Request:
     """One call to an engine. ``prompt`` is a conversation (chat API) or a raw text to continue
-    (completions API). ``priority`` is its program's class, smaller first."""
+    (completions API). ``priority`` is its program's class, smaller first; ``number`` counts the program's requests in
+    the order in which it made them."""
 
     id: str
     program_id: str
@@ -86,6 +87,7 @@ class Request:
     sampling: Sampling
     kind: RequestKind = RequestKind.MAIN
     priority: int = 0
+    number: int = 0
 
 
 class FinishReason(StrEnum):
@@ -121,7 +123,8 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back for a request that ran to its end."""
+    """What came back for a request that ran to its end. ``number`` is the request's: the order in which samples were
+    asked for, whenever they came."""
 
     request_id: str
     text: str
@@ -130,6 +133,7 @@ class Completion:
     prompt_tokens: int = 0
     reasoning: str = ""
     logprobs: tuple[TokenLogprob, ...] = ()
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

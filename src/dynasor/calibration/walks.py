@@ -87,3 +87,4 @@ def shuffled_walks(
 class _Written:
     num_tokens: int
     text: str = ""
+    number: int = 0

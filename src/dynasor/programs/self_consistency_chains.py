@@ -27,6 +27,8 @@ class Ballot:
     text: str
     num_tokens: int
     is_final: bool
+    number: int = 0
+    """Of equal ones the earlier counted is the first; see ``count``."""
 
     @classmethod
     def of_probe(cls, probe: Probe) -> Ballot:
@@ -96,13 +98,14 @@ def vote_of(ballot: Ballot | None) -> str | None:
 
 
 def count(session: Session, ballots: dict[int, Ballot]) -> Votes:
-    """The votes, those of finished chains first, so that the answer is shown by one of them.
+    """The votes, those of finished chains first, so that the answer is shown by one of them; then in the order in which
+    the chains began, so that it settles ties.
 
     A chain that still thinks may vote otherwise in the end. So its vote is evidence, and also yet to come: that makes
     the agreement rather too low than too high, and never 1 before the chains that could change it have finished.
     """
     votes = session.votes()
     votes.cap += sum(not ballot.is_final for ballot in ballots.values())
-    for ballot in sorted(ballots.values(), key=lambda ballot: not ballot.is_final):
+    for _, ballot in sorted(ballots.items(), key=lambda numbered: (not numbered[1].is_final, numbered[0])):
         votes.add(ballot.answer, ballot)
     return votes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from dynasor.certainty import (
@@ -31,6 +31,11 @@ class Written(Protocol):
     @property
     def num_tokens(self) -> int: ...
 
+    @property
+    def number(self) -> int:
+        """Its place in the order in which samples were asked for, which settles ties."""
+        ...
+
 
 class Observer(Protocol):
     """Who is told how settled a count is: a session, or its branches."""
@@ -42,14 +47,25 @@ class Observer(Protocol):
 
 @dataclass(slots=True)
 class Group:
-    """The samples that gave one answer: how it was first written, how many there are, what they weigh together,
-    and the chain that shows it best: the first, or the one with the highest reward."""
+    """The samples that gave one answer: how the first of them wrote it, how many there are, what they weigh together,
+    and the chain that shows it best: the first, or of those with the highest reward the first."""
 
     answer: str
     solution: str
+    first: int
+    shown_by: int
     size: int = 0
     weight: float = 0.0
     best_reward: float = -1.0
+
+    def add(self, answer: str, written: Written, reward: float | None) -> None:
+        self.size += 1
+        self.weight += 1.0 if reward is None else reward
+        if written.number < self.first:
+            self.first, self.answer = written.number, answer
+        worth = self.best_reward if reward is None else reward
+        if (worth, -written.number) > (self.best_reward, -self.shown_by):
+            self.best_reward, self.shown_by, self.solution = worth, written.number, written.text
 
 
 class Votes:
@@ -59,7 +75,8 @@ class Votes:
         cap: the most samples there will be.
         prior: of the agreement posterior.
         by: who leads: ``majority`` the largest group, ``weighted`` the one with the largest sum of rewards,
-            ``best`` the one whose best sample has the highest reward. The earlier one on a tie.
+            ``best`` the one whose best sample has the highest reward. On a tie the one of the sample that was asked
+            for first, whichever came first: so the same samples give the same answer in every run.
         reward_form: whether the signal ``reward`` is the mean over all samples (the paper's for MCTS) or their
             maximum (its for Rebase).
     """
@@ -89,11 +106,14 @@ class Votes:
             self._unanswered += 1
             self._branches.append(Branch(None, written.num_tokens, reward))
             return
-        group = self._groups.setdefault(answer.key, Group(answer.text, written.text))
-        group.size += 1
-        group.weight += 1.0 if reward is None else reward
-        if reward is not None and reward > group.best_reward:
-            group.best_reward, group.solution = reward, written.text
+        new = Group(answer.text, written.text, first=written.number, shown_by=written.number)
+        group = self._groups.setdefault(answer.key, new)
+        spelling = group.answer
+        group.add(answer.text, written, reward)
+        if group.answer != spelling:
+            self._branches = [
+                replace(each, answer=group.answer) if each.answer == spelling else each for each in self._branches
+            ]
         self._branches.append(Branch(group.answer, written.num_tokens, reward))
 
     @property
@@ -151,10 +171,10 @@ class Votes:
             branches=self.branches,
         )
 
-    def _rank(self, group: Group) -> float:
+    def _rank(self, group: Group) -> tuple[float, int]:
         if self.by == "best":
-            return group.best_reward
-        return group.weight if self.by == "weighted" else group.size
+            return group.best_reward, -group.shown_by
+        return group.weight if self.by == "weighted" else group.size, -group.first
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{group.answer}: {group.size}" for group in self._groups.values())

@@ -67,7 +67,7 @@ class RequestStream:
 
     @property
     def completion(self) -> Completion | None:
-        return self._transcript.completion(self.request.id) if self._transcript.finish_reason else None
+        return self._transcript.completion(self.request) if self._transcript.finish_reason else None
 
     def keep(self, num_tokens: int) -> None:
         self._used = min(num_tokens, self._transcript.num_tokens)

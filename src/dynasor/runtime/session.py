@@ -268,7 +268,7 @@ class ProgramSession:
             sampling = replace(sampling, seed=seed_of(self._seed, self.question.id, *self.seeds.next().parts))
         number = self.account.num_requests
         self.account.num_requests += 1
-        return Request(f"{self.program_id}-{number}", self.program_id, prompt, sampling, kind, self.priority)
+        return Request(f"{self.program_id}-{number}", self.program_id, prompt, sampling, kind, self.priority, number)
 
     def count_scored(self, num_tokens: int) -> None:
         self.account.usage = self.account.usage.plus(score_prompt=num_tokens)

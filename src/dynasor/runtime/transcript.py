@@ -37,16 +37,17 @@ class Transcript:
         """Nothing of it was written that could be read."""
         return not any(self.text) and not any(self.reasoning)
 
-    def completion(self, request_id: str) -> Completion:
+    def completion(self, request: Request) -> Completion:
         assert self.finish_reason is not None, "an engine's last delta has a finish reason"
         return Completion(
-            request_id=request_id,
+            request_id=request.id,
             text="".join(self.text),
             finish_reason=self.finish_reason,
             num_tokens=self.num_tokens,
             prompt_tokens=self.prompt_tokens,
             reasoning="".join(self.reasoning),
             logprobs=tuple(self.logprobs),
+            number=request.number,
         )
 
 
