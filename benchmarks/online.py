@@ -27,7 +27,10 @@ import orjson
 from benchmarks.online_page import program_of
 from benchmarks.passthrough import version_in
 from benchmarks.vllm_server import vllm_python, vllm_server
-from dynasor.bench.workloads import ARMS, WORKLOADS
+from dynasor.bench.cells import Cell, Judge
+from dynasor.bench.deadlines import difficulty
+from dynasor.bench.report import report as workload_reports
+from dynasor.bench.workloads import ARMS, ENGINE, OURS, WORKLOADS
 from dynasor.engines.embedded import SHIPPED_MODEL
 from dynasor.vocabulary import JSON
 
@@ -55,6 +58,12 @@ allocator."""
 
 def main() -> None:
     given = arguments()
+    if given.reports_only:
+        for name, path in reports_in(given.results).items():
+            write(path, made_anew(orjson.loads(path.read_bytes()), path.with_suffix(".jsonl"), name))
+        write_merged(given)
+        return
+    given.vllm_python = vllm_python()
     for folder in (given.folder, given.results):
         folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
@@ -82,6 +91,21 @@ def main() -> None:
                 **report,
             }
             write(given.results / f"{name_of(program, given.caps)}.json", report)
+    write_merged(given)
+
+
+def made_anew(report: JSON, raw: Path, name: str) -> JSON:
+    """``report`` with what it says of its workload computed again from the raw results."""
+    lines = [orjson.loads(line) for line in raw.read_bytes().splitlines()]
+    program = program_of(name)
+    trials = next(line for line in lines if line["kind"] == "trials")
+    difficulties = {id: difficulty(num_right, trials["of"]) for id, num_right in trials["right"].items()}
+    judge = Judge({program: report["workloads"][program]["base_deadline_s"]}, difficulties)
+    cells = [Cell.of_json(line) for line in lines if line["kind"] == "cell"]
+    return report | {"workloads": workload_reports(cells, judge, baseline=ENGINE, subject=OURS)}
+
+
+def write_merged(given: argparse.Namespace) -> None:
     reports = {name: orjson.loads(path.read_bytes()) for name, path in reports_in(given.results).items()}
     if reports:
         write(given.output, merged(reports))
@@ -239,9 +263,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--conditions", help="a sentence for the report on what else the machine did")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results/online"))
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/online.json"))
+    parser.add_argument("--reports-only", action="store_true", help="no engine: reports anew, from raw results")
     given = parser.parse_args()
     given.caps = dict(given.caps)
-    given.vllm_python = vllm_python()
     return given
 
 

@@ -253,6 +253,7 @@ class Study:
         found["arms"] = {name: without(arm, *IS_OF_NO_USE) for name, arm in found["arms"].items()}
         if scenario.knee_of is not None:
             found["rate_ratio"] = {}
+            found["borne_ratio"] = {}
             found["rate_ratio_by_scale"] = {}
         result: JSON = scenario.to_json() | {"served": found.pop("arms")} | found
         return result

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.online_page import against_targets, on_the_papers_look
 from benchmarks.write_results import draw, page
+from dynasor.bench.cells import Cell
 from dynasor.bench.report import report
 from dynasor.vocabulary import JSON
 from tests.bench.test_search import JUDGE, SEARCH, run_to_end
@@ -89,11 +90,11 @@ def test_what_was_asked_is_open_while_a_workload_is_missing_or_only_bounded() ->
     def workload(rate: float, bounds: Sequence[str] = (), lost: float = 0.0) -> JSON:
         ratio = {"mean": rate, "lowest": rate, "highest": rate, "bounds": bounds}
         arms = {"dynasor": {"accuracy_difference": {"mean": lost, "interval": [lost, lost]}}}
-        return {"rate_ratio": {"engine": ratio, "paper": ratio}, "slo_ratio": {}, "arms": arms}
+        return {"rate_ratio": {"engine": ratio, "paper": ratio}, "borne_ratio": {}, "slo_ratio": {}, "arms": arms}
 
     def verdicts(**workloads: JSON) -> list[str]:
         lines = list(against_targets({name.replace("_", "-"): each for name, each in workloads.items()}))
-        return [lines[number].split(" | ")[-1].rstrip(" |") for number in (2, 3, 4, 8)]
+        return [lines[number].split(" | ")[-1].rstrip(" |") for number in (2, 3, 4, 10)]
 
     some = {"self_consistency": workload(2.5), "rebase": workload(3.4)}
     assert verdicts(**some) == ["kept", "open", "open", "open"]
@@ -134,6 +135,23 @@ def test_reports_of_several_programs_are_one_only_where_they_ran_alike() -> None
     assert not found["is_complete"], "two programs are missing"
     with pytest.raises(ValueError, match="versions of rebase"):
         merged(reports | {"rebase": of("rebase", versions="newer")})
+
+
+def test_a_report_is_made_anew_from_raw_results_alone(tmp_path: Path) -> None:
+    from benchmarks.online import made_anew
+
+    cells = [cell for cell in run_to_end(SEARCH) if cell.workload == "votes"]
+    lines: list[JSON] = [{"kind": "run"}, {"kind": "trials", "of": 2, "right": {"easy": 2, "hard": 0}}]
+    lines += [{"kind": "cell"} | cell.to_json() for cell in cells]
+    raw = tmp_path / "votes-5.jsonl"
+    raw.write_bytes(b"\n".join(map(orjson.dumps, lines)))
+    base_s = JUDGE.base_s["votes"]
+    stored = {"command": "as it was", "workloads": {"votes": {"base_deadline_s": base_s, "of": "an older form"}}}
+    found = made_anew(stored, raw, "votes-5")
+    assert found["command"] == "as it was"
+    wanted = report([Cell.of_json(line) for line in lines[2:]], JUDGE, baseline="engine", subject="dynasor")
+    assert found["workloads"] == wanted
+    assert found["workloads"]["votes"]["rate_ratio"]["engine"]["mean"] == pytest.approx(3.0, rel=0.03)
 
 
 def test_a_program_at_another_cap_has_results_of_its_own(tmp_path: Path) -> None:

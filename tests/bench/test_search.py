@@ -10,6 +10,7 @@ import pytest
 from dynasor.bench.cells import Cell, Judge
 from dynasor.bench.report import report
 from dynasor.bench.search import Search, Wanted
+from dynasor.vocabulary import JSON
 
 KNEES = {"engine": 1.0, "gang": 1.1, "dynasor": 3.0}
 JUDGE = Judge({"votes": 2.0, "trees": 2.0}, {"easy": 1, "hard": 3})
@@ -78,6 +79,24 @@ def test_the_report_finds_the_knees_and_their_ratios() -> None:
     assert found["rate_ratio"]["engine"]["bounds"] == []
     assert found["slo_ratio"]["engine"]["mean"] == pytest.approx(27.0, rel=0.1)
     assert found["rate_ratio_by_scale"]["engine"]["1"]["mean"] == pytest.approx(3.0, rel=0.03)
+
+
+def test_no_arm_bears_more_than_it_was_seen_to_answer() -> None:
+    """Twice as long for its last answer as programs came: the arm fell behind at the rate of its knee."""
+    cells = run_to_end(SEARCH)
+    found = report(cells, JUDGE, baseline="engine", subject="dynasor")["votes"]
+    assert found["borne_ratio"]["engine"]["mean"] == pytest.approx(1.0), "a cell had two programs in 10 s for each arm"
+    many = [replace(cell, wall_s=0.5) for cell in cells]
+    found = report(many, JUDGE, baseline="engine", subject="dynasor")["votes"]
+    assert found["borne_ratio"]["engine"] == without_bounds(found["rate_ratio"]["engine"]), "4 a second were answered"
+    behind = [replace(cell, wall_s=1.0) if cell.arm == "dynasor" else cell for cell in many]
+    found = report(behind, JUDGE, baseline="engine", subject="dynasor")["votes"]
+    assert found["borne_ratio"]["engine"]["mean"] == pytest.approx(2.0, rel=0.02)
+    assert found["rate_ratio"]["engine"]["mean"] == pytest.approx(3.0, rel=0.03)
+
+
+def without_bounds(ratio: JSON) -> JSON:
+    return {name: value for name, value in ratio.items() if name != "bounds"}
 
 
 def test_the_report_tells_accuracy_by_question_and_what_was_sent_late() -> None:

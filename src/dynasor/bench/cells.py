@@ -50,6 +50,10 @@ class Cell:
         return sum(each > LATE_S for each in self.late_s)
 
     @property
+    def num_answered(self) -> int:
+        return sum(each is not None for each in self.latency_s)
+
+    @property
     def tokens_per_s(self) -> float:
         return sum(self.tokens) / self.wall_s
 

@@ -42,6 +42,7 @@ def _workload(cells: Sequence[Cell], judge: Judge, baseline: str, subject: str) 
     knees = {arm: knees_of(cells, arm, repetitions, judge) for arm in arms}
     at = {number: found.rate for number, found in knees.get(baseline, {}).items()}
     scales = {arm: _scales_at(cells, arm, at, judge) for arm in arms}
+    borne = {arm: _borne(cells, arm, found) for arm, found in knees.items()}
     rivals = [arm for arm in arms if arm != subject and subject in arms]
     return {
         "base_deadline_s": judge.base_s[cells[0].workload],
@@ -49,6 +50,7 @@ def _workload(cells: Sequence[Cell], judge: Judge, baseline: str, subject: str) 
         "repetitions": len(repetitions),
         "arms": {arm: _arm(cells, arm, knees[arm], scales[arm], at, judge, baseline) for arm in arms},
         "rate_ratio": {rival: _rate_ratio(knees[subject], knees[rival]) for rival in rivals},
+        "borne_ratio": {rival: _ratio(borne[subject], borne[rival]) for rival in rivals},
         "slo_ratio": {rival: _ratio(scales[rival], scales[subject]) for rival in rivals},
         "rate_ratio_by_scale": {rival: _by_scale(cells, subject, rival, repetitions, judge) for rival in rivals},
     }
@@ -60,6 +62,16 @@ def knees_of(
     """By repetition, as far as the arm was measured in it."""
     found = {number: points_of(cells, arm, number, judge) for number in repetitions}
     return {number: knee(points, scale) for number, points in found.items() if points}
+
+
+def _borne(cells: Sequence[Cell], arm: str, knees: Mapping[int, Knee]) -> dict[int, float]:
+    """By repetition, the knee, but no more than the most programs a second that the arm was seen to answer, from the
+    first arrival of a cell to its last answer. A window too short for overload to show moves the knee, not this."""
+    most = {
+        number: max(cell.num_answered / cell.wall_s for cell in cells if (cell.arm, cell.repetition) == (arm, number))
+        for number in knees
+    }
+    return {number: min(found.rate, most[number]) for number, found in knees.items()}
 
 
 def _scales_at(cells: Sequence[Cell], arm: str, rates: Mapping[int, float], judge: Judge) -> dict[int, float]:
