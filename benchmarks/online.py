@@ -174,10 +174,20 @@ def merged(reports: Mapping[str, JSON]) -> JSON:
                 )
     return {
         **{common: first[common] for common in COMMON},
+        "machine": together([report["machine"] for report in reports.values()]),
         "is_complete": set(reports) >= set(PROGRAMS) and all(report["is_complete"] for report in reports.values()),
         "peak_memory_mib": max(report["peak_memory_mib"] for report in reports.values()),
         "workloads": {name: found for name, report in reports.items() for found in report["workloads"].values()},
         "runs": {name: {what: report[what] for what in OF_A_RUN} for name, report in reports.items()},
+    }
+
+
+def together(machines: Sequence[JSON]) -> JSON:
+    """What the runs had: the same, or all of what differs; each run has its own."""
+    return {
+        what: values[0] if len(values) == 1 else values
+        for what in machines[0]
+        if (values := list(dict.fromkeys(machine[what] for machine in machines)))
     }
 
 

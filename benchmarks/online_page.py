@@ -285,6 +285,8 @@ def where_tokens_go(found: JSON) -> Iterator[str]:
             for level in levels
         ]
         yield f"| {ARM_NAMES.get(name, name)} | {' | '.join(cells)} |"
+    yield ""
+    yield from where_time_goes(arms, levels)
     ours, engine, ratio = arms.get("dynasor"), arms["engine"], found["rate_ratio"].get("engine")
     if ours is not None and ratio is not None:
         fewer = engine["tokens_per_program"] / ours["tokens_per_program"]
@@ -293,6 +295,26 @@ def where_tokens_go(found: JSON) -> Iterator[str]:
             f"Dynasor's programs take {fewer:.2f} times fewer tokens than those of the engine alone; of that, and of "
             f"the order in which they go, come {spread(ratio)} times the rate."
         )
+
+
+def where_time_goes(arms: Mapping[str, JSON], levels: Sequence[str]) -> Iterator[str]:
+    """How much of their deadlines programs take, by their difficulty: what a tighter scale would have to shorten."""
+    yield (
+        "And where time goes, at the knee of the engine alone: the part of its deadline that a program takes, median "
+        "and 90th percentile, in brackets how many programs. The tightest scale is the 90th percentile of all together."
+    )
+    yield ""
+    yield f"| arm | {' | '.join(f'factor {level}' for level in levels)} |"
+    yield "|---" * (1 + len(levels)) + "|"
+    for name, arm in arms.items():
+        if (service := arm["at_baseline_knee"]) is None:
+            continue
+        rows = service["slowness_by_difficulty"]
+        cells = [
+            f"{row['median']:.2f}, {row['p90']:.2f} ({row['programs']})" if (row := rows.get(level)) else "-"
+            for level in levels
+        ]
+        yield f"| {ARM_NAMES.get(name, name)} | {' | '.join(cells)} |"
 
 
 def token_shares(arm: JSON) -> dict[str, float]:

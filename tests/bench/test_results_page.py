@@ -124,14 +124,21 @@ def test_reports_of_several_programs_are_one_only_where_they_ran_alike() -> None
     from benchmarks.online import COMMON, OF_A_RUN, merged
 
     def of(program: str, **other: object) -> dict[str, object]:
-        same = dict.fromkeys((*COMMON, *OF_A_RUN), "the same")
-        return same | {"is_complete": True, "peak_memory_mib": 1.0, "workloads": {program: {}}} | other
+        same: dict[str, object] = dict.fromkeys((*COMMON, *OF_A_RUN), "the same")
+        return (
+            same
+            | {"machine": {"processor": f"one for {program}", "cores": 1}}
+            | {"is_complete": True, "peak_memory_mib": 1.0, "workloads": {program: {}}}
+            | other
+        )
 
     reports = {"mcts": of("mcts"), "rebase": of("rebase", peak_memory_mib=3.0, command="another")}
     found = merged(reports)
     assert list(found["workloads"]) == ["mcts", "rebase"]
     assert found["runs"]["rebase"]["command"] == "another"
     assert found["peak_memory_mib"] == 3.0
+    assert found["machine"] == {"processor": ["one for mcts", "one for rebase"], "cores": 1}
+    assert found["runs"]["mcts"]["machine"] == {"processor": "one for mcts", "cores": 1}
     assert not found["is_complete"], "two programs are missing"
     with pytest.raises(ValueError, match="versions of rebase"):
         merged(reports | {"rebase": of("rebase", versions="newer")})
@@ -161,7 +168,7 @@ def test_a_program_at_another_cap_has_results_of_its_own(tmp_path: Path) -> None
     for name in ("rebase-16", "mcts", "rebase", "self-consistency"):
         (tmp_path / f"{name}.json").touch()
     assert list(reports_in(tmp_path)) == ["self-consistency", "rebase", "rebase-16", "mcts"]
-    one: JSON = defaultdict(str, is_complete=True, peak_memory_mib=1.0, workloads={"rebase": {"of": 16}})
+    one: JSON = defaultdict(str, machine={}, is_complete=True, peak_memory_mib=1.0, workloads={"rebase": {"of": 16}})
     assert merged({"rebase-16": one})["workloads"] == {"rebase-16": {"of": 16}}
 
 

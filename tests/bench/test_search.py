@@ -109,6 +109,9 @@ def test_the_report_tells_accuracy_by_question_and_what_was_sent_late() -> None:
     assert arms["engine"]["tokens_per_program"] == 200
     assert arms["engine"]["at_baseline_knee"]["tokens_per_s"] == 40
     assert arms["engine"]["cpu_share"] == pytest.approx(0.1)
+    by_difficulty = arms["dynasor"]["at_baseline_knee"]["slowness_by_difficulty"]
+    assert list(by_difficulty) == ["1", "3"]
+    assert by_difficulty["1"]["median"] == by_difficulty["1"]["p90"] == pytest.approx(3.0**-3, rel=0.3)
 
 
 def test_a_report_on_a_part_of_the_cells_says_what_it_has() -> None:

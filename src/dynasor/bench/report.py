@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from dynasor.bench.cells import Cell, Judge
-from dynasor.bench.deadlines import attainment, quantile
+from dynasor.bench.deadlines import SHARE, attainment, quantile
 from dynasor.bench.knee import Bound, Knee, knee, scale_at
 from dynasor.bench.search import BESIDE, points_of
 from dynasor.paired import paired_difference
@@ -196,11 +196,28 @@ def _service(cells: Sequence[Cell], judge: Judge) -> JSON:
     return {
         "rates": [cell.rate for cell in cells],
         "attainment_by_scale": {f"{scale:g}": attainment(slownesses, scale) for scale in SCALES},
+        "slowness_by_difficulty": _slowness_by_difficulty(cells, judge),
         "latency_mean_s": statistics.fmean(latencies) if latencies else None,
         "latency_p90_s": quantile(latencies, 0.9) if latencies else None,
         "fairness_mean_ms_per_token": 1000 * statistics.fmean(fairness) if fairness else None,
         "fairness_p90_ms_per_token": 1000 * quantile(fairness, 0.9) if fairness else None,
         "tokens_per_s": statistics.fmean(cell.tokens_per_s for cell in cells),
+    }
+
+
+def _slowness_by_difficulty(cells: Sequence[Cell], judge: Judge) -> JSON:
+    """The part of its deadline that a program takes, by the factor that a question's difficulty is for it."""
+    found: dict[float, list[float]] = defaultdict(list)
+    for cell in cells:
+        for question, slowness in zip(cell.questions, judge.slownesses(cell), strict=True):
+            found[judge.difficulties[question]].append(slowness)
+    return {
+        f"{level:g}": {
+            "programs": len(each),
+            "median": quantile(each, 0.5),
+            "p90": quantile(each, SHARE),
+        }
+        for level, each in sorted(found.items())
     }
 
 
