@@ -24,7 +24,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.online_page import program_of
+from benchmarks.online_targets import program_of
 from benchmarks.passthrough import version_in
 from benchmarks.vllm_server import vllm_python, vllm_server
 from dynasor.bench.cells import Cell, Judge

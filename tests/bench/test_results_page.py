@@ -9,7 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from benchmarks.online_page import against_targets, on_the_papers_look
+from benchmarks.online_page import on_the_papers_look
+from benchmarks.online_targets import against_targets
 from benchmarks.write_results import draw, page
 from dynasor.bench.cells import Cell
 from dynasor.bench.report import report
