@@ -16,6 +16,9 @@ from dynasor.runtime import Options
 from dynasor.scheduling import Allocator, Fixed, Policy, as_served, make_allocator, preset
 from dynasor.vocabulary import JSON, Sampling
 
+AUTHORS_PACE = ("window=2", "probe_interval=32", "min_confidence=0")
+"""Of chains under the paper's rule: the default of its authors' servers, two probes in a row that agree, one every 32
+tokens, however sure the model is of them. Their chat program's pace, 3 and 64, spends more (``benchmarks.rivals``)."""
 UNLIMITED = 1 << 30
 """Requests at once where the engine alone decides."""
 
@@ -55,7 +58,7 @@ class Workload:
 
     Args:
         sampling: how its requests are drawn; what it leaves open is the run's.
-        paper: the paper's static rule.
+        paper: the paper's static rule; ``paper_settings`` are those of the program under it.
         ours: our default allocator.
         deadline_factor: the base deadline over what a program takes alone at its cap; see docs/benchmarks.md.
         profile: what `dynasor calibrate` learned, in place of ``ours``.
@@ -70,6 +73,7 @@ class Workload:
     reward: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     settings: Sequence[str] = ()
+    paper_settings: Sequence[str] = ()
     profile: Profile | None = None
     profile_path: Path | None = None
 
@@ -81,7 +85,11 @@ class Workload:
         return as_served(self.ours if self.profile is None else self.profile.allocator)
 
     def make_program(self, reward: Reward | None, decider: str) -> Program:
-        settings = self.profile.settings if decider == "ours" and self.profile is not None else self.settings
+        settings = self.settings
+        if decider == "paper":
+            settings = (*settings, *self.paper_settings)
+        elif decider == "ours" and self.profile is not None:
+            settings = self.profile.settings
         return make_program(self.program, reward, split_settings(settings, f"the workload {self.program}"))
 
     def options(self, decider: str, sampling: Sampling, seed: int) -> Options:
@@ -109,6 +117,7 @@ class Workload:
             "temperature": self.sampling.temperature,
             "max_tokens": self.sampling.max_tokens,
             "paper": self.paper_name,
+            **({"paper_settings": list(self.paper_settings)} if self.paper_settings else {}),
             "ours": repr(self.allocator("ours")),
             "deadline_factor": self.deadline_factor,
             "profile": None if self.profile is None else self.profile.to_json()["promise"],
@@ -134,6 +143,7 @@ WORKLOADS: Mapping[str, Workload] = {
             "stability",
             make_allocator("agreement"),
             4.0,
+            paper_settings=AUTHORS_PACE,
             sampling=Sampling(temperature=0.6, max_tokens=1000),
         ),
     )
