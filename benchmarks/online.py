@@ -24,8 +24,8 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.online_targets import program_of
 from benchmarks.passthrough import version_in
+from benchmarks.targets import program_of
 from benchmarks.vllm_server import vllm_python, vllm_server
 from dynasor.bench.cells import Cell, Judge
 from dynasor.bench.deadlines import difficulty
@@ -40,7 +40,7 @@ PROFILES = Path("benchmarks/results/profiles")
 PROGRAMS = ("self-consistency", "rebase", "mcts", "chain-of-thought")
 COMMON = ("versions", "engine", "engine_options")
 OF_A_RUN = (
-    *("command", "machine", "conditions", "settings", "sustained", "alone_s", "difficulties"),
+    *("command", "started_by", "machine", "conditions", "settings", "sustained", "alone_s", "difficulties"),
     *("is_complete", "peak_memory_mib"),
 )
 """Members of a report that are the same for all programs, and those that may differ."""
@@ -64,6 +64,9 @@ def main() -> None:
         write_merged(given)
         return
     given.vllm_python = vllm_python()
+    deadlines = {
+        each: deadline_at_own_cap(given.results, each) for each in given.programs if given.deadlines_of_own_cap
+    }
     for folder in (given.folder, given.results):
         folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
@@ -82,8 +85,7 @@ def main() -> None:
                 left_s = (given.budget_s - (time.monotonic() - began)) / (len(given.programs) - number)
                 if left_s <= 0:
                     break
-            deadline_s = deadline_at_own_cap(given.results, program) if given.deadlines_of_own_cap else None
-            report = measure(given, program, profile, deadline_s, files["test"], url, left_s)
+            report = measure(given, program, profile, deadlines.get(program), files["test"], url, left_s)
             report = {
                 **where(given.vllm_python),
                 "engine_options": " ".join(engine_options),
@@ -102,7 +104,9 @@ def made_anew(report: JSON, raw: Path, name: str) -> JSON:
     difficulties = {id: difficulty(num_right, trials["of"]) for id, num_right in trials["right"].items()}
     judge = Judge({program: report["workloads"][program]["base_deadline_s"]}, difficulties)
     cells = [Cell.of_json(line) for line in lines if line["kind"] == "cell"]
-    return report | {"workloads": workload_reports(cells, judge, baseline=ENGINE, subject=OURS)}
+    sustained: float = report["sustained"]["tokens_per_s"]
+    found = workload_reports(cells, judge, baseline=ENGINE, subject=OURS, sustained_tokens_per_s=sustained)
+    return report | {"workloads": found}
 
 
 def write_merged(given: argparse.Namespace) -> None:
@@ -136,7 +140,13 @@ def measure(
         *(() if left_s is None else ("--budget-s", f"{left_s:.0f}")),
     ]
     dynasor(*command)
-    return {"command": " ".join(("dynasor", *command)), **orjson.loads(summary.read_bytes())}
+    commands = {"command": " ".join(("dynasor", *command)), "started_by": started_by()}
+    return {**commands, **orjson.loads(summary.read_bytes())}
+
+
+def started_by() -> str:
+    """The command that somebody gave."""
+    return " ".join(("python", "-m", "benchmarks.online", *sys.argv[1:]))
 
 
 def name_of(program: str, caps: Mapping[str, int]) -> str:
@@ -145,8 +155,10 @@ def name_of(program: str, caps: Mapping[str, int]) -> str:
 
 
 def deadline_at_own_cap(results: Path, program: str) -> float:
-    """The base deadline of ``program`` at its own cap, in seconds, as its report has it."""
-    path = results / f"{program}.json"
+    """The base deadline of ``program`` at its own cap, in seconds, as its report has it; of the one measured beside
+    other caps if there is one."""
+    beside = results / f"{program}-{WORKLOADS[program].cap}.json"
+    path = beside if beside.exists() else results / f"{program}.json"
     if not path.exists():
         raise SystemExit(f"{path} is not there, whose deadlines were asked for; measure {program} at its own cap first")
     deadline_s: float = orjson.loads(path.read_bytes())["workloads"][program]["base_deadline_s"]
@@ -178,7 +190,7 @@ def merged(reports: Mapping[str, JSON]) -> JSON:
         "is_complete": set(reports) >= set(PROGRAMS) and all(report["is_complete"] for report in reports.values()),
         "peak_memory_mib": max(report["peak_memory_mib"] for report in reports.values()),
         "workloads": {name: found for name, report in reports.items() for found in report["workloads"].values()},
-        "runs": {name: {what: report[what] for what in OF_A_RUN} for name, report in reports.items()},
+        "runs": {name: {what: report.get(what) for what in OF_A_RUN} for name, report in reports.items()},
     }
 
 
@@ -259,7 +271,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--window-s", type=float, default=40.0)
     parser.add_argument("--window-deadlines", type=float, default=4.0)
     parser.add_argument("--caps", nargs="+", type=cap_of, default=[], metavar="PROGRAM=N", help="where not its own")
-    parser.add_argument("--deadlines-of-own-cap", action="store_true", help="also at another cap")
+    parser.add_argument(
+        "--deadlines-of-own-cap", action="store_true", help="those that the programs' reports in --results have"
+    )
     parser.add_argument("--arms", nargs="+", choices=ARMS, help="all, where not given")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--trials", type=int, default=12)
@@ -275,6 +289,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/online.json"))
     parser.add_argument("--reports-only", action="store_true", help="no engine: reports anew, from raw results")
     given = parser.parse_args()
+    if given.arms is not None and ENGINE not in given.arms:
+        parser.error(f"--arms is {' '.join(given.arms)}; {ENGINE}, the baseline, has to be among them")
     given.caps = dict(given.caps)
     return given
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks.online_targets import against_targets, program_of
 from benchmarks.result_pages import (
     ARM_NAMES,
     accuracy_against_rate,
@@ -14,6 +13,8 @@ from benchmarks.result_pages import (
     spread,
     versions_of,
 )
+from benchmarks.targets import against_targets, program_of
+from dynasor.bench.workloads import WORKLOADS
 from dynasor.scheduling import PRESETS
 from dynasor.vocabulary import JSON
 
@@ -25,9 +26,9 @@ def online(result: JSON) -> Iterator[str]:
     yield ""
     yield (
         "How many programs a second each way of serving bears with 90 % of them in time, and how tight deadlines may "
-        "be; what is measured and how is in [benchmarks](benchmarks.md). All arms run in turns on one engine, with the "
-        "same questions, gaps and seeds in a repetition. Ratios are taken within a repetition: mean, and in brackets "
-        "the lowest and the highest."
+        "be; what is measured and how is in [benchmarks](benchmarks.md). All arms run in turns on one engine. In a "
+        "repetition they get the same programs in the same order, an arm at a lower rate fewer of them. Ratios are "
+        "taken within a repetition: mean, and in brackets the lowest and the highest."
     )
     yield ""
     yield (
@@ -44,11 +45,11 @@ def online(result: JSON) -> Iterator[str]:
     yield from against_targets(full)
     yield ""
     yield (
-        "The *rate borne* is the knee, but no more than the programs a second that the arm was seen to answer in any "
-        "cell, from the first arrival to the last answer. In the tables below, the load is the tokens that programs at "
-        "the knee ask for, over what the engine sustains with the fixed cap. Where it is well above 1 the arm would "
-        "not bear its knee for ever: the window was too short for its overload to show, and the ratio of rates is too "
-        "large. Then the rate borne is what to go by."
+        "The *rate borne* is the knee, but no more programs a second than the engine could write the tokens of, at "
+        "the most tokens a second that it was seen to write in the run. The load, in the tables below, is the tokens "
+        "that programs at the knee ask for, over that. Where it is above 1 the arm would not bear its knee for ever: "
+        "the window was too short for its overload to show, and the rate borne is what to go by. Where a cell had "
+        "few programs, its 90th percentile is known badly, and an arm with a low rate was asked fewer questions."
     )
     yield ""
     yield "Why rates rise less than tokens fall, and what would bring more, is [here](benchmarks.md#online)."
@@ -61,25 +62,29 @@ def online(result: JSON) -> Iterator[str]:
 
 
 def at_own_deadlines(result: JSON) -> dict[str, JSON]:
-    """The workloads but those at a lower cap with the deadlines of the full one, which show what accuracy costs."""
-    runs = result["runs"]
-    return {name: found for name, found in result["workloads"].items() if not is_lower_cap(runs[name])}
+    """The workloads but those that only show what accuracy costs."""
+    return {name: found for name, found in result["workloads"].items() if not is_for_comparing_caps(name, result)}
 
 
-def is_lower_cap(run: JSON) -> bool:
-    return bool(run["settings"].get("deadline_s"))
+def is_for_comparing_caps(name: str, result: JSON) -> bool:
+    """It has the deadlines of the program at its own cap, or is the program at its own cap measured beside such."""
+    program, settings = program_of(name), result["runs"][name]["settings"]
+    if name == program:
+        return False
+    is_at_own_cap = program in WORKLOADS and settings["workloads"][program]["cap"] == WORKLOADS[program].cap
+    return is_at_own_cap or bool(settings.get("deadline_s"))
 
 
 def spending(result: JSON) -> dict[str, dict[str, Mapping[str, JSON]]]:
-    """By program that was measured at several caps with the same deadlines: what was served, by cap and arm."""
-    found: dict[str, dict[str, Mapping[str, JSON]]] = {}
+    """By program that was measured at several caps with the same deadlines: what was served, by cap and arm, the
+    largest cap first."""
+    found: dict[str, dict[int, Mapping[str, JSON]]] = {}
     for name, workload in result["workloads"].items():
-        if is_lower_cap(run := result["runs"][name]):
+        if is_for_comparing_caps(name, result):
             program = program_of(name)
-            full = {"full cap": result["workloads"][program]["arms"]} if program in result["workloads"] else {}
-            cap = run["settings"]["workloads"][program]["cap"]
-            found.setdefault(program, full)[f"cap {cap}"] = workload["arms"]
-    return found
+            cap = result["runs"][name]["settings"]["workloads"][program]["cap"]
+            found.setdefault(program, {})[cap] = workload["arms"]
+    return {program: {f"cap {cap}": rows[cap] for cap in sorted(rows, reverse=True)} for program, rows in found.items()}
 
 
 def what_accuracy_costs(program: str, rows: Mapping[str, Mapping[str, JSON]]) -> Iterator[str]:
@@ -88,7 +93,7 @@ def what_accuracy_costs(program: str, rows: Mapping[str, Mapping[str, JSON]]) ->
     yield ""
     yield (
         "The knee, where 90 % are in time by the deadlines of the full cap, and the accuracy over questions, at the "
-        "full cap and at lower ones."
+        "full cap and at lower ones, measured one after the other on one machine."
     )
     yield ""
     yield from accuracy_against_rate(rows, ARM_NAMES)
@@ -119,13 +124,14 @@ def online_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
     difficulties = ", ".join(f"{count} of factor {level}" for level, count in run["difficulties"].items())
     base_s, windows = found["base_deadline_s"], " or ".join(f"{each:.0f}" for each in found["window_s"])
     deadline = f"{base_s / alone_s:.3g} times that, {base_s:.2f} s"
-    if is_lower_cap(run):
-        deadline = f"that of the full cap, {base_s:.2f} s"
+    if settings.get("deadline_s"):
+        deadline = f"given, {base_s:.2f} s"
     yield (
         f"On {machine_of(run)}. Alone on the engine a program takes {alone_s:.2f} s at its cap; the base deadline is "
         f"{deadline}. Programs come for {windows} s in "
         f"each cell. {repetitions}. {len(settings['questions'])} questions, by {settings['trials']} trial runs "
-        f"{difficulties}. {run['sustained']['concurrency']} requests at once in the arms that limit them."
+        f"{difficulties}. {run['sustained']['concurrency']} requests at once in the arms that limit them"
+        f"{' (given)' if settings.get('concurrency') else ''}."
     )
     remarks = [remark for remark in (run["conditions"], on_the_papers_look(found, settings)) if remark]
     if remarks:
@@ -136,9 +142,10 @@ def online_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
         "arm",
         "knee, programs/s",
         "load there",
+        "programs a cell",
         "tightest SLO scale at the engine's knee",
         "accuracy, over questions (95 %)",
-        "against the engine alone, points",
+        "against the engine alone, points; questions that both were asked",
         "tokens a program",
         "there: tokens/s",
         "there: fairness, ms/token (P90)",
@@ -148,7 +155,7 @@ def online_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for arm, measured in found["arms"].items():
-        yield f"| {' | '.join(arm_cells(arm, measured, run['sustained']['tokens_per_s']))} |"
+        yield f"| {' | '.join(arm_cells(arm, measured, found['most_tokens_per_s']))} |"
     yield ""
     yield from where_tokens_go(found)
     yield ""
@@ -159,7 +166,7 @@ def online_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
         ratios = "; ".join(f"{scale}: {spread(ratio)}" for scale, ratio in by_scale.items())
         yield f"With tighter or looser deadlines, the rate ratio against the engine alone by SLO scale: {ratios}."
     yield ""
-    yield f"`{run['command']}`"
+    yield f"`{run.get('started_by') or run['command']}`"
 
 
 def on_the_papers_look(found: JSON, settings: JSON) -> str:
@@ -198,13 +205,13 @@ def where_tokens_go(found: JSON) -> Iterator[str]:
         yield f"| {ARM_NAMES.get(name, name)} | {' | '.join(cells)} |"
     yield ""
     yield from where_time_goes(arms, levels)
-    ours, engine, ratio = arms.get("dynasor"), arms["engine"], found["rate_ratio"].get("engine")
-    if ours is not None and ratio is not None:
-        fewer = engine["tokens_per_program"] / ours["tokens_per_program"]
+    ours, ratio, borne = arms.get("dynasor"), found["rate_ratio"].get("engine"), found["borne_ratio"].get("engine")
+    if ours is not None and ours["tokens_of_baseline"] is not None and ratio is not None:
         yield ""
         yield (
-            f"Dynasor's programs take {fewer:.2f} times fewer tokens than those of the engine alone; of that, and of "
-            f"the order in which they go, come {spread(ratio)} times the rate."
+            f"On questions that both were asked, programs of the engine alone take {ours['tokens_of_baseline']:.2f} "
+            f"times the tokens of Dynasor's. Its rate is {spread(ratio)} times as high, the rate borne {spread(borne)} "
+            "times."
         )
 
 
@@ -212,7 +219,8 @@ def where_time_goes(arms: Mapping[str, JSON], levels: Sequence[str]) -> Iterator
     """How much of their deadlines programs take, by their difficulty: what a tighter scale would have to shorten."""
     yield (
         "And where time goes, at the knee of the engine alone: the part of its deadline that a program takes, median "
-        "and 90th percentile, in brackets how many programs. The tightest scale is the 90th percentile of all together."
+        "and 90th percentile, in brackets how many programs. Where the 90th percentiles are high, a tighter scale "
+        "would have to shorten."
     )
     yield ""
     yield f"| arm | {' | '.join(f'factor {level}' for level in levels)} |"
@@ -222,10 +230,14 @@ def where_time_goes(arms: Mapping[str, JSON], levels: Sequence[str]) -> Iterator
             continue
         rows = service["slowness_by_difficulty"]
         cells = [
-            f"{row['median']:.2f}, {row['p90']:.2f} ({row['programs']})" if (row := rows.get(level)) else "-"
+            f"{part(row['median'])}, {part(row['p90'])} ({row['programs']})" if (row := rows.get(level)) else "-"
             for level in levels
         ]
         yield f"| {ARM_NAMES.get(name, name)} | {' | '.join(cells)} |"
+
+
+def part(slowness: float | None) -> str:
+    return "never" if slowness is None else f"{slowness:.2f}"
 
 
 def token_shares(arm: JSON) -> dict[str, float]:
@@ -234,7 +246,8 @@ def token_shares(arm: JSON) -> dict[str, float]:
     return {level: count / sum(tokens.values()) for level, count in tokens.items()}
 
 
-def arm_cells(arm: str, measured: JSON, sustained: float) -> list[str]:
+def arm_cells(arm: str, measured: JSON, most_tokens_per_s: float) -> list[str]:
+    programs = [cell["programs"] for cell in measured["cells"]]
     service, difference = measured["at_baseline_knee"], measured["accuracy_difference"]
     fairness = "-"
     if service is not None and service["fairness_mean_ms_per_token"] is not None:
@@ -242,11 +255,15 @@ def arm_cells(arm: str, measured: JSON, sustained: float) -> list[str]:
     points = "-"
     if difference is not None:
         low, high = difference["interval"]
-        points = f"{100 * difference['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        points = (
+            f"{100 * difference['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]; {difference['questions']}: "
+            f"{percent(difference['accuracy'])} of {percent(difference['baseline_accuracy'])}"
+        )
     return [
         ARM_NAMES.get(arm, arm),
         spread(measured["knee"]),
-        f"{measured['knee']['mean'] * measured['tokens_per_program'] / sustained:.2f}",
+        f"{measured['knee']['mean'] * measured['tokens_per_program'] / most_tokens_per_s:.2f}",
+        f"{min(programs)} to {max(programs)}",
         spread(measured["scale_at_baseline_knee"]),
         interval_of(measured["accuracy"]),
         points,

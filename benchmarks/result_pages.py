@@ -69,8 +69,8 @@ def accuracy_against_rate(rows: Mapping[str, Mapping[str, JSON]], names: Mapping
         yield f"| {name} | {' | '.join(cells)} |"
 
 
-def batch(result: JSON) -> Iterator[str]:
-    """The section on the batch benchmark."""
+def batch_head() -> Iterator[str]:
+    """How the section on the batch benchmark begins."""
     yield "## Tokens and accuracy, without load"
     yield ""
     yield (
@@ -78,12 +78,10 @@ def batch(result: JSON) -> Iterator[str]:
         "*saved at equal accuracy* is against its cheapest cap that is as accurate, chosen anew in every bootstrap "
         "sample of the questions. 95 % intervals."
     )
-    for name, found in result["workloads"].items():
-        yield ""
-        yield from batch_workload(name, found, result["runs"][name])
 
 
 def batch_workload(name: str, found: JSON, run: JSON) -> Iterator[str]:
+    """Its part on one program."""
     yield f"### {name}, at most {found['cap']}"
     yield ""
     engine = f"{run['engine']['kind']}, {run['engine']['model']}"

@@ -40,7 +40,7 @@ LOAD = 1.1
 """Of what the engines sustain by their profile, where the search for the baseline's knee begins: deadlines are several
 times what a program takes alone, so for a while they are kept by engines that fall behind."""
 WINDOW_DEADLINES = 3.0
-"""A window is so many base deadlines at least, as in the online benchmark."""
+"""A window is so many base deadlines at least, and long enough for ``Plan.programs`` at the baseline's knee."""
 FOR_EVER_S = 1e9
 COSTS: Sequence[CostSize] = (
     CostSize(1, 2_000),
@@ -251,6 +251,8 @@ class Study:
         judge = self.judge(scenario)
         found = report(self.cells_of(scenario), judge, baseline=ENGINE, subject=OURS)[scenario.name]
         found["arms"] = {name: without(arm, *IS_OF_NO_USE) for name, arm in found["arms"].items()}
+        for arm in found["arms"].values():
+            arm["at_baseline_knee"] = without(arm["at_baseline_knee"] or {}, "slowness_by_difficulty") or None
         if scenario.knee_of is not None:
             found["rate_ratio"] = {}
             found["borne_ratio"] = {}

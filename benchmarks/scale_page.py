@@ -52,6 +52,11 @@ def scale(result: JSON) -> Iterator[str]:
             "gain at a rate that both bear."
         )
     yield ""
+    yield (
+        "Windows are short here too, and knees those of such windows: what was said above of rates that are not borne "
+        "for ever holds here. Chains under the paper's rule had the pace of three probes."
+    )
+    yield ""
     yield "![Rate ratios to the engines alone](figures/scale-ratios.svg)"
     if any(found["group"] == SPENDING for found in sites.values()):
         yield ""

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from benchmarks.online_page import on_the_papers_look
-from benchmarks.online_targets import against_targets
+from benchmarks.targets import against_targets
 from benchmarks.write_results import draw, page
 from dynasor.bench.cells import Cell
 from dynasor.bench.report import report
@@ -29,7 +29,7 @@ def test_online_results_are_a_section_with_their_ratios(tmp_path: Path) -> None:
     assert "It rained." in text
     assert "on every workload | -50.0 points [-100.0, +0.0] at worst, votes | **missed** |" in text
     assert "| Dynasor | 100, 25 %; 100 % right | 300, 75 %; 0 % right |" in text
-    assert "1.00 times fewer tokens" in text
+    assert "programs of the engine alone take 1.00 times the tokens of Dynasor's" in text
     assert "Tokens and accuracy" not in text
     draw(tmp_path, tmp_path / "figures")
     assert {each.name for each in (tmp_path / "figures").iterdir()} == {"online-votes.svg", "online-trees.svg"}
@@ -63,16 +63,17 @@ def online_run(program: str, cap: int, **settings: object) -> JSON:
 
 def test_a_lower_cap_shows_what_accuracy_costs_and_is_no_workload_of_its_own(tmp_path: Path) -> None:
     votes = report(run_to_end(SEARCH), JUDGE, baseline="engine", subject="dynasor")["votes"]
-    result = online_result({"votes": votes, "votes-5": votes})
-    result["runs"]["votes-5"] = online_run("votes", cap=5, deadline_s={"votes": 1.0})
+    result = online_result({"votes": votes, "votes-20": votes, "votes-5": votes})
+    for cap in (5, 20):
+        result["runs"][f"votes-{cap}"] = online_run("votes", cap=cap, deadline_s={"votes": 1.0})
     (tmp_path / "online.json").write_bytes(orjson.dumps(result))
     text = page(tmp_path)
     assert text.count("| votes |") == 1, "the headline has one row"
     assert "| votes-5 |" not in text
     table = text.split("### What accuracy costs in rate: votes")[1].split("###")[0]
     assert "| programs/s, accuracy | the engine alone |" in table
-    assert table.count("| full cap |") == table.count("| cap 5 |") == 1
-    assert "deadline is that of the full cap" in text
+    assert table.index("| cap 20 |") < table.index("| cap 5 |")
+    assert "the base deadline is given, " in text
     draw(tmp_path, tmp_path / "figures")
     assert (tmp_path / "figures" / "online-accuracy-votes.svg").exists()
 
@@ -154,7 +155,11 @@ def test_a_report_is_made_anew_from_raw_results_alone(tmp_path: Path) -> None:
     raw = tmp_path / "votes-5.jsonl"
     raw.write_bytes(b"\n".join(map(orjson.dumps, lines)))
     base_s = JUDGE.base_s["votes"]
-    stored = {"command": "as it was", "workloads": {"votes": {"base_deadline_s": base_s, "of": "an older form"}}}
+    stored = {
+        "command": "as it was",
+        "sustained": {"tokens_per_s": 7.0},
+        "workloads": {"votes": {"base_deadline_s": base_s, "of": "an older form"}},
+    }
     found = made_anew(stored, raw, "votes-5")
     assert found["command"] == "as it was"
     wanted = report([Cell.of_json(line) for line in lines[2:]], JUDGE, baseline="engine", subject="dynasor")

@@ -81,22 +81,37 @@ def test_the_report_finds_the_knees_and_their_ratios() -> None:
     assert found["rate_ratio_by_scale"]["engine"]["1"]["mean"] == pytest.approx(3.0, rel=0.03)
 
 
-def test_no_arm_bears_more_than_it_was_seen_to_answer() -> None:
-    """Twice as long for its last answer as programs came: the arm fell behind at the rate of its knee."""
+def test_no_arm_bears_more_than_the_engine_could_write() -> None:
+    """400 tokens in the 10 s of each cell, 200 a program: so the engine writes 40 a second, of 0.2 programs."""
     cells = run_to_end(SEARCH)
-    found = report(cells, JUDGE, baseline="engine", subject="dynasor")["votes"]
-    assert found["borne_ratio"]["engine"]["mean"] == pytest.approx(1.0), "a cell had two programs in 10 s for each arm"
-    many = [replace(cell, wall_s=0.5) for cell in cells]
-    found = report(many, JUDGE, baseline="engine", subject="dynasor")["votes"]
-    assert found["borne_ratio"]["engine"] == without_bounds(found["rate_ratio"]["engine"]), "4 a second were answered"
-    behind = [replace(cell, wall_s=1.0) if cell.arm == "dynasor" else cell for cell in many]
-    found = report(behind, JUDGE, baseline="engine", subject="dynasor")["votes"]
-    assert found["borne_ratio"]["engine"]["mean"] == pytest.approx(2.0, rel=0.02)
-    assert found["rate_ratio"]["engine"]["mean"] == pytest.approx(3.0, rel=0.03)
+
+    def borne(**engine: float) -> JSON:
+        found = report(cells, JUDGE, baseline="engine", subject="dynasor", **engine)["votes"]
+        ratio: JSON = found["borne_ratio"]["engine"]
+        return ratio
+
+    assert borne()["mean"] == pytest.approx(1.0), "both are cut down to it"
+    assert borne(sustained_tokens_per_s=400.0)["mean"] == pytest.approx(2.0, rel=0.02), "ours is, from 3 to 2 a second"
+    everything = borne(sustained_tokens_per_s=1000.0)
+    assert everything == report(cells, JUDGE, baseline="engine", subject="dynasor")["votes"]["rate_ratio"]["engine"]
 
 
-def without_bounds(ratio: JSON) -> JSON:
-    return {name: value for name, value in ratio.items() if name != "bounds"}
+def test_a_part_of_the_programs_that_never_answered_is_no_number() -> None:
+    cells = [replace(cell, latency_s=[1.0, None]) for cell in run_to_end(SEARCH) if cell.arm == "engine"]
+    service = report(cells, JUDGE, baseline="engine", subject="dynasor")["votes"]["arms"]["engine"]["at_baseline_knee"]
+    assert service is None or service["slowness_by_difficulty"]["3"]["p90"] is None
+
+
+def test_accuracy_and_tokens_are_compared_on_questions_that_both_were_asked() -> None:
+    first = measured(Wanted("votes", "engine", 0, 0.5))
+    only_hard = replace(
+        first, arm="dynasor", questions=["hard"], late_s=[0.0], latency_s=[1.0], right=[False], fairness=[None]
+    )
+    only_hard = replace(only_hard, samples=[2], tokens=[100])
+    ours = report([first, only_hard], JUDGE, baseline="engine", subject="dynasor")["votes"]["arms"]["dynasor"]
+    difference = ours["accuracy_difference"]
+    assert (difference["questions"], difference["accuracy"], difference["baseline_accuracy"]) == (1, 0.0, 1.0)
+    assert ours["tokens_of_baseline"] == 3.0, "300 tokens of 100"
 
 
 def test_the_report_tells_accuracy_by_question_and_what_was_sent_late() -> None:

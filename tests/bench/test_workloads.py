@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dynasor.bench.workloads import WORKLOADS
-from dynasor.programs import ChainOfThought
+from dynasor.programs.chain_of_thought import ChainOfThought
 
 
 def test_chains_under_the_papers_rule_have_the_pace_of_its_authors_servers() -> None:

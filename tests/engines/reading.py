@@ -13,7 +13,7 @@ Prompt = tuple[Message, ...] | str
 
 CHAT = (Message("user", "What is 1+1?"),)
 RAW = "the first letters are"
-ATTEMPTS_AT_PIECES, PAUSE_S = 40, 0.5
+PAUSE_S = 0.5
 
 
 def ask(prompt: Prompt = RAW, sampling: Sampling | None = None) -> Request:
@@ -62,19 +62,18 @@ async def hear(engine: Engine, request: Request) -> Heard:
         return Heard(tuple([delta async for delta in deltas]))
 
 
-async def hear_in_pieces(engine: Engine, request: Request) -> Heard:
+async def hear_in_pieces(engine: Engine, request: Request, most_attempts: int) -> Heard:
     """Read to the end, again until the text came in more than one piece.
 
     What arrives in one network read is one delta. A busy engine's threads can keep the cores from us until the whole
-    answer lies in the socket (measured with vLLM on two cores: up to a second, for a dozen requests on end), which
-    tells nothing about how it was sent.
+    answer lies in the socket, which tells nothing about how it was sent.
     """
-    for _ in range(ATTEMPTS_AT_PIECES):
+    for _ in range(most_attempts):
         heard = await hear(engine, request)
         if heard.num_pieces > 1:
             return heard
         await asyncio.sleep(PAUSE_S)
-    raise AssertionError(f"in {ATTEMPTS_AT_PIECES} attempts the text always came in one piece")
+    raise AssertionError(f"in {most_attempts} attempts the text always came in one piece")
 
 
 async def hear_some(engine: Engine, request: Request, num_tokens: int) -> int:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dynasor.certainty import ChosenBy
 from dynasor.programs.protocol import ReadAnswer
 from dynasor.programs.votes import Votes
+from dynasor.vocabulary import Completion, FinishReason
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,9 @@ class Sample:
     reward: float | None = None
 
     @property
-    def text(self) -> str:
-        return f"sample {self.number} says {self.spelling}"
-
-    @property
-    def num_tokens(self) -> int:
-        return self.number + 1
+    def completion(self) -> Completion:
+        text = f"sample {self.number} says {self.spelling}"
+        return Completion("r", text, FinishReason.STOP, num_tokens=self.number + 1, number=self.number)
 
 
 def counted(samples: Sequence[Sample], by: ChosenBy = "majority") -> Votes:
@@ -34,7 +32,7 @@ def counted(samples: Sequence[Sample], by: ChosenBy = "majority") -> Votes:
     votes = Votes(len(samples), by=by)
     for each in samples:
         answer = None if each.spelling is None else ReadAnswer(each.spelling, str(float(each.spelling)))
-        votes.add(answer, each, each.reward)
+        votes.add(answer, each.completion, each.reward)
     return votes
 
 
@@ -58,16 +56,38 @@ def test_an_answer_is_spelled_and_shown_as_the_first_one_did() -> None:
     assert [branch.answer for branch in votes.branches] == ["7", "9", "7"], "the same answer, spelled alike"
 
 
+def test_a_sample_without_a_reward_is_not_shown_in_place_of_one_that_has_one() -> None:
+    scored, unscored = Sample(5, "7", 0.9), Sample(1, "7")
+    for order in ((scored, unscored), (unscored, scored)):
+        assert counted(order).leading_solution == "sample 5 says 7"
+
+
+@dataclass(frozen=True)
+class Path:
+    """What is not a completion has no place of its own."""
+
+    text: str
+    num_tokens: int = 1
+
+
+def test_what_is_no_completion_is_counted_in_the_order_in_which_it_is_added() -> None:
+    votes = Votes(2)
+    for spelling in ("9", "7"):
+        votes.add(ReadAnswer(spelling, spelling), Path(f"says {spelling}"))
+    assert (votes.leading_answer, votes.leading_solution) == ("9", "says 9")
+
+
 SPELLINGS = st.sampled_from(["7", "7.0", "8", "8.00", "9", None])
+REWARDS = st.one_of(st.none(), st.sampled_from([0.1, 0.2, 0.3, 0.7]), st.floats(0.0, 1.0))
 
 
 @given(
-    votes=st.lists(st.tuples(SPELLINGS, st.sampled_from([0.0, 0.25, 0.5])), min_size=1, max_size=8),
+    votes=st.lists(st.tuples(SPELLINGS, REWARDS), min_size=1, max_size=8),
     by=st.sampled_from(["majority", "weighted", "best"]),
     data=st.data(),
 )
 def test_in_any_order_the_same_samples_give_the_same_answer(
-    votes: list[tuple[str | None, float]], by: ChosenBy, data: st.DataObject
+    votes: list[tuple[str | None, float | None]], by: ChosenBy, data: st.DataObject
 ) -> None:
     samples = [Sample(number, spelling, reward) for number, (spelling, reward) in enumerate(votes)]
     shuffled = data.draw(st.permutations(samples))

@@ -21,7 +21,7 @@ class Cell:
 
     Args:
         rate: programs a second that were meant to come, for ``window_s`` seconds.
-        wall_s: from the first arrival's moment on until the last answer.
+        wall_s: from the beginning of the window, which the first gap belongs to, until the last answer.
         cpu_s: processor time of our own process in that time.
         latency_s: since a program was meant to come; None: it failed.
         fairness: the paper's phi, seconds a token of the full cap; None where a program produced nothing to go by.
@@ -48,10 +48,6 @@ class Cell:
     def num_late(self) -> int:
         """How many programs were sent late."""
         return sum(each > LATE_S for each in self.late_s)
-
-    @property
-    def num_answered(self) -> int:
-        return sum(each is not None for each in self.latency_s)
 
     @property
     def tokens_per_s(self) -> float:

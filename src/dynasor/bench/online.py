@@ -124,18 +124,24 @@ class OnlineBenchmark:
         return text is not None and await self.reader.same(text, reference)
 
     def _report(self, judge: Judge, is_complete: bool) -> JSON:
-        cells, info = self.cells, self.engine.info
+        cells, info, sustained = self.cells, self.engine.info, self.raw.first("sustained") or {}
         sessions = list(self.raw.of_kind("process"))
         levels = list(judge.difficulties.values())
         return {
             "is_complete": is_complete,
             "engine": {"kind": info.kind, "model": info.model},
             "settings": self.plan.settings() | {"repetitions": self.plan.repetitions},
-            "sustained": self.raw.first("sustained"),
+            "sustained": sustained,
             "alone_s": {line["workload"]: statistics.fmean(line["latency_s"]) for line in self.raw.of_kind("alone")},
             "difficulties": {str(level): levels.count(level) for level in sorted(set(levels))},
             "peak_memory_mib": max(each["peak_memory_mib"] for each in sessions),
-            "workloads": report(cells, judge, baseline=ENGINE, subject=OURS),
+            "workloads": report(
+                cells,
+                judge,
+                baseline=ENGINE,
+                subject=OURS,
+                sustained_tokens_per_s=sustained.get("tokens_per_s", 0.0),
+            ),
         }
 
 

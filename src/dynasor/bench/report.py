@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from dynasor.bench.cells import Cell, Judge
 from dynasor.bench.deadlines import SHARE, attainment, quantile
@@ -24,33 +25,41 @@ NEAR = 1.2
 """A cell whose rate is within so many times the baseline's knee is taken to show what happens there."""
 
 
-def report(cells: Sequence[Cell], judge: Judge, *, baseline: str, subject: str) -> JSON:
+def report(
+    cells: Sequence[Cell], judge: Judge, *, baseline: str, subject: str, sustained_tokens_per_s: float = 0.0
+) -> JSON:
     """By workload: every arm, and ``subject`` against each other one. ``baseline`` is the arm at whose knee the
-    tightest scales are compared."""
+    tightest scales are compared; ``sustained_tokens_per_s`` is what the engine was seen to write beside the cells."""
     workloads = dict.fromkeys(cell.workload for cell in cells)
     return {
         workload: _workload(
-            [cell for cell in cells if cell.workload == workload and cell.questions], judge, baseline, subject
+            [cell for cell in cells if cell.workload == workload and cell.questions],
+            judge,
+            baseline,
+            subject,
+            sustained_tokens_per_s,
         )
         for workload in workloads
     }
 
 
-def _workload(cells: Sequence[Cell], judge: Judge, baseline: str, subject: str) -> JSON:
+def _workload(cells: Sequence[Cell], judge: Judge, baseline: str, subject: str, sustained_tokens_per_s: float) -> JSON:
     arms = list(dict.fromkeys(cell.arm for cell in cells))
     repetitions = sorted({cell.repetition for cell in cells})
     knees = {arm: knees_of(cells, arm, repetitions, judge) for arm in arms}
     at = {number: found.rate for number, found in knees.get(baseline, {}).items()}
     scales = {arm: _scales_at(cells, arm, at, judge) for arm in arms}
-    borne = {arm: _borne(cells, arm, found) for arm, found in knees.items()}
+    most = max(sustained_tokens_per_s, *(cell.tokens_per_s for cell in cells))
+    borne = {arm: _borne([cell for cell in cells if cell.arm == arm], knees[arm], most) for arm in arms}
     rivals = [arm for arm in arms if arm != subject and subject in arms]
     return {
         "base_deadline_s": judge.base_s[cells[0].workload],
         "window_s": sorted({cell.window_s for cell in cells}),
         "repetitions": len(repetitions),
+        "most_tokens_per_s": most,
         "arms": {arm: _arm(cells, arm, knees[arm], scales[arm], at, judge, baseline) for arm in arms},
         "rate_ratio": {rival: _rate_ratio(knees[subject], knees[rival]) for rival in rivals},
-        "borne_ratio": {rival: _ratio(borne[subject], borne[rival]) for rival in rivals},
+        "borne_ratio": {rival: _rate_ratio(borne[subject], borne[rival]) for rival in rivals},
         "slo_ratio": {rival: _ratio(scales[rival], scales[subject]) for rival in rivals},
         "rate_ratio_by_scale": {rival: _by_scale(cells, subject, rival, repetitions, judge) for rival in rivals},
     }
@@ -64,14 +73,11 @@ def knees_of(
     return {number: knee(points, scale) for number, points in found.items() if points}
 
 
-def _borne(cells: Sequence[Cell], arm: str, knees: Mapping[int, Knee]) -> dict[int, float]:
-    """By repetition, the knee, but no more than the most programs a second that the arm was seen to answer, from the
-    first arrival of a cell to its last answer. A window too short for overload to show moves the knee, not this."""
-    most = {
-        number: max(cell.num_answered / cell.wall_s for cell in cells if (cell.arm, cell.repetition) == (arm, number))
-        for number in knees
-    }
-    return {number: min(found.rate, most[number]) for number, found in knees.items()}
+def _borne(own: Sequence[Cell], knees: Mapping[int, Knee], most_tokens_per_s: float) -> dict[int, Knee]:
+    """By repetition, the knee, but no more programs a second than the engine could write the tokens of. In a window of
+    a few deadlines an arm may take in more than comes out, and still be in time."""
+    most = most_tokens_per_s / statistics.fmean(count for cell in own for count in cell.tokens)
+    return {number: replace(found, rate=min(found.rate, most)) for number, found in knees.items()}
 
 
 def _scales_at(cells: Sequence[Cell], arm: str, rates: Mapping[int, float], judge: Judge) -> dict[int, float]:
@@ -146,13 +152,15 @@ def _arm(
     baseline: str,
 ) -> JSON:
     own = [cell for cell in cells if cell.arm == arm]
+    others = [cell for cell in cells if cell.arm == baseline]
     near = [cell for number, rate in baseline_knees.items() if (cell := nearest(own, number, rate)) is not None]
     return {
         "knee": spread([each.rate for each in knees.values()])
         | {"bounds": [each.bound.value for each in knees.values()]},
         "scale_at_baseline_knee": spread(list(scales.values())) if scales else None,
         "accuracy": _accuracy(own),
-        "accuracy_difference": None if arm == baseline else _against(own, [c for c in cells if c.arm == baseline]),
+        "accuracy_difference": None if arm == baseline else _against(own, others),
+        "tokens_of_baseline": None if arm == baseline else _times_the_tokens(own, others),
         "tokens_per_program": statistics.fmean(count for cell in own for count in cell.tokens),
         "samples_per_program": statistics.fmean(count for cell in own for count in cell.samples),
         "kinds_per_program": _kinds(own),
@@ -206,7 +214,8 @@ def _service(cells: Sequence[Cell], judge: Judge) -> JSON:
 
 
 def _slowness_by_difficulty(cells: Sequence[Cell], judge: Judge) -> JSON:
-    """The part of its deadline that a program takes, by the factor that a question's difficulty is for it."""
+    """The part of its deadline that a program takes, by the factor that a question's difficulty is for it; None where
+    it never answered."""
     found: dict[float, list[float]] = defaultdict(list)
     for cell in cells:
         for question, slowness in zip(cell.questions, judge.slownesses(cell), strict=True):
@@ -214,11 +223,16 @@ def _slowness_by_difficulty(cells: Sequence[Cell], judge: Judge) -> JSON:
     return {
         f"{level:g}": {
             "programs": len(each),
-            "median": quantile(each, 0.5),
-            "p90": quantile(each, SHARE),
+            "median": finite(quantile(each, 0.5)),
+            "p90": finite(quantile(each, SHARE)),
         }
         for level, each in sorted(found.items())
     }
+
+
+def finite(value: float) -> float | None:
+    """None for infinity, which JSON has not: programs that never answered."""
+    return value if math.isfinite(value) else None
 
 
 def _kinds(cells: Sequence[Cell]) -> JSON:
@@ -243,23 +257,43 @@ def _by_difficulty(cells: Sequence[Cell], judge: Judge) -> JSON:
     }
 
 
-def by_question(cells: Iterable[Cell]) -> dict[str, float]:
-    """How often each question was answered right. Cells of one arm repeat questions, so a program is no draw of its
+def by_question(cells: Iterable[Cell], column: Callable[[Cell], Sequence[float]]) -> dict[str, float]:
+    """The mean of a ``column`` for each question. Cells of one arm repeat questions, so a program is no draw of its
     own, a question is."""
-    right: dict[str, list[bool]] = defaultdict(list)
+    values: dict[str, list[float]] = defaultdict(list)
     for cell in cells:
-        for question, is_right in zip(cell.questions, cell.right, strict=True):
-            right[question].append(is_right)
-    return {question: statistics.fmean(found) for question, found in right.items()}
+        for question, value in zip(cell.questions, column(cell), strict=True):
+            values[question].append(value)
+    return {question: statistics.fmean(found) for question, found in values.items()}
+
+
+def right(cell: Cell) -> Sequence[float]:
+    return cell.right
+
+
+def tokens(cell: Cell) -> Sequence[float]:
+    return cell.tokens
 
 
 def _accuracy(cells: Sequence[Cell]) -> JSON:
-    found = paired_difference(list(by_question(cells).values()))
+    found = paired_difference(list(by_question(cells, right).values()))
     return {"questions": found.count, "mean": found.mean, "interval": list(found.interval)}
 
 
 def _against(ours: Sequence[Cell], theirs: Sequence[Cell]) -> JSON | None:
-    """The difference on questions that both answered."""
-    mine, others = by_question(ours), by_question(theirs)
-    differences = [mine[question] - others[question] for question in mine if question in others]
-    return paired_difference(differences).to_json() if differences else None
+    """The difference on questions that both were asked, and the accuracy of both on these."""
+    mine, others = by_question(ours, right), by_question(theirs, right)
+    both = [question for question in mine if question in others]
+    if not both:
+        return None
+    means = {name: statistics.fmean(found[each] for each in both) for name, found in (("own", mine), ("of", others))}
+    found = paired_difference([mine[question] - others[question] for question in both])
+    return found.to_json() | {"accuracy": means["own"], "baseline_accuracy": means["of"]}
+
+
+def _times_the_tokens(ours: Sequence[Cell], theirs: Sequence[Cell]) -> float | None:
+    """How many times as many tokens the baseline's programs take, on questions that both were asked."""
+    mine, others = by_question(ours, tokens), by_question(theirs, tokens)
+    both = [question for question in mine if question in others]
+    spent = sum(mine[question] for question in both)
+    return sum(others[question] for question in both) / spent if spent else None

@@ -87,4 +87,3 @@ def shuffled_walks(
 class _Written:
     num_tokens: int
     text: str = ""
-    number: int = 0

@@ -174,11 +174,17 @@ def show(report: JSON) -> None:
         console.print(f"peak memory of this process: {report['peak_memory_mib']:.0f} MiB")
 
 
+COLUMNS = (
+    *("arm", "knee, programs/s", "rate of ours", "rate borne", "SLO of ours", "accuracy"),
+    *("tokens", "tokens/s", "CPU"),
+)
+
+
 def table_of(name: str, found: JSON) -> Table:
     """A row for each arm."""
     title = f"{name}: base deadline {found['base_deadline_s']:.2f} s, {found['repetitions']} repetitions"
     table = Table(title=title, title_justify="left")
-    for column in ("arm", "knee, programs/s", "rate of ours", "SLO of ours", "accuracy", "tokens", "tokens/s", "CPU"):
+    for column in COLUMNS:
         table.add_column(column, justify="left" if column == "arm" else "right")
     for arm, measured in found["arms"].items():
         service, accuracy = measured["at_baseline_knee"], measured["accuracy"]
@@ -186,6 +192,7 @@ def table_of(name: str, found: JSON) -> Table:
             arm,
             _spread(measured["knee"]),
             _spread(found["rate_ratio"].get(arm)),
+            _spread(found["borne_ratio"].get(arm)),
             _spread(found["slo_ratio"].get(arm)),
             f"{accuracy['mean']:.1%} ({accuracy['interval'][0]:.1%} to {accuracy['interval'][1]:.1%})",
             f"{measured['tokens_per_program']:.0f}",

@@ -69,10 +69,6 @@ class Path:
         return sum(step.num_tokens for step in self.steps)
 
     @property
-    def number(self) -> int:
-        return self.node
-
-    @property
     def is_dead(self) -> bool:
         """It was cut off and will never give an answer."""
         return self.end is FinishReason.LENGTH

@@ -27,8 +27,6 @@ class Ballot:
     text: str
     num_tokens: int
     is_final: bool
-    number: int = 0
-    """Of equal ones the earlier counted is the first; see ``count``."""
 
     @classmethod
     def of_probe(cls, probe: Probe) -> Ballot:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from dynasor.certainty import (
@@ -17,9 +18,11 @@ from dynasor.certainty import (
     normalised_entropy,
 )
 from dynasor.programs.protocol import ReadAnswer
-from dynasor.vocabulary import Answer, Branch, Certaindex, VoteCounts
+from dynasor.vocabulary import Answer, Branch, Certaindex, Completion, VoteCounts
 
 RewardForm = Literal["mean", "max"]
+UNSCORED = -1.0
+"""Below every reward."""
 
 
 class Written(Protocol):
@@ -30,11 +33,6 @@ class Written(Protocol):
 
     @property
     def num_tokens(self) -> int: ...
-
-    @property
-    def number(self) -> int:
-        """Its place in the order in which samples were asked for, which settles ties."""
-        ...
 
 
 class Observer(Protocol):
@@ -54,18 +52,24 @@ class Group:
     solution: str
     first: int
     shown_by: int
-    size: int = 0
-    weight: float = 0.0
-    best_reward: float = -1.0
+    weights: list[float] = field(default_factory=list)
+    best_reward: float = UNSCORED
 
-    def add(self, answer: str, written: Written, reward: float | None) -> None:
-        self.size += 1
-        self.weight += 1.0 if reward is None else reward
-        if written.number < self.first:
-            self.first, self.answer = written.number, answer
-        worth = self.best_reward if reward is None else reward
-        if (worth, -written.number) > (self.best_reward, -self.shown_by):
-            self.best_reward, self.shown_by, self.solution = worth, written.number, written.text
+    @property
+    def size(self) -> int:
+        return len(self.weights)
+
+    @property
+    def weight(self) -> float:
+        return math.fsum(self.weights)  # the same in any order
+
+    def add(self, answer: str, solution: str, reward: float | None, number: int) -> None:
+        self.weights.append(1.0 if reward is None else reward)
+        if number < self.first:
+            self.first, self.answer = number, answer
+        worth = UNSCORED if reward is None else reward
+        if (worth, -number) > (self.best_reward, -self.shown_by):
+            self.best_reward, self.shown_by, self.solution = worth, number, solution
 
 
 class Votes:
@@ -76,7 +80,7 @@ class Votes:
         prior: of the agreement posterior.
         by: who leads: ``majority`` the largest group, ``weighted`` the one with the largest sum of rewards,
             ``best`` the one whose best sample has the highest reward. On a tie the one of the sample that was asked
-            for first, whichever came first: so the same samples give the same answer in every run.
+            for first, whichever came back first, where samples are completions; else of the one added first.
         reward_form: whether the signal ``reward`` is the mean over all samples (the paper's for MCTS) or their
             maximum (its for Rebase).
     """
@@ -106,10 +110,11 @@ class Votes:
             self._unanswered += 1
             self._branches.append(Branch(None, written.num_tokens, reward))
             return
-        new = Group(answer.text, written.text, first=written.number, shown_by=written.number)
+        number = written.number if isinstance(written, Completion) else len(self._branches)
+        new = Group(answer.text, written.text, first=number, shown_by=number)
         group = self._groups.setdefault(answer.key, new)
         spelling = group.answer
-        group.add(answer.text, written, reward)
+        group.add(answer.text, written.text, reward, number)
         if group.answer != spelling:
             self._branches = [
                 replace(each, answer=group.answer) if each.answer == spelling else each for each in self._branches
@@ -145,7 +150,7 @@ class Votes:
         signals = {AGREEMENT: settled, ENTROPY: normalised_entropy(self.counts)}
         rewards = [branch.reward for branch in self._branches if branch.reward is not None]
         if rewards:
-            signals[REWARD] = max(rewards) if self.reward_form == "max" else sum(rewards) / len(rewards)
+            signals[REWARD] = max(rewards) if self.reward_form == "max" else math.fsum(rewards) / len(rewards)
         return Certaindex(settled, signals, self.counts)
 
     @property
