@@ -109,6 +109,20 @@ def test_without_a_prefix_cache_everything_is_read() -> None:
     assert (batch.counters.read, batch.counters.cached) == (20, 0)
 
 
+def test_nor_is_a_prompt_shared_with_one_that_runs_without_it() -> None:
+    profile = EngineProfile("test", "none", CostModel(overhead_s=0.001), 1000, 10, 100, has_prefix_cache=False)
+    batch = Batch(profile)
+    batch.submit("a", prompt("q"), (5,), 0.0)
+    batch.submit("b", prompt("q"), (5,), 0.0)
+    batch.submit("probe", prompt("r"), (5,), 0.0, num_beside=7)
+    batch.begin(0.0)
+    assert batch.memory.shared == 10 + 10 + 17, "each has its prompt for itself, what another wrote of it included"
+    batch.end()
+    run(batch, 0.001)
+    assert (batch.counters.read, batch.counters.cached) == (37, 0)
+    assert (batch.memory.held, batch.memory.shared, batch.memory.idle) == (0, 0, 0)
+
+
 def test_idle_prefixes_give_way_the_longest_unused_first() -> None:
     batch = Batch(one_millisecond(kv_tokens=34))
     for name in ("q", "r", "q", "s", "q", "r"):
@@ -131,19 +145,29 @@ work = st.lists(
         st.integers(1, 20),
         st.lists(st.integers(1, 10), min_size=1, max_size=3),
         st.none() | st.integers(0, 30),
+        st.integers(0, 12),
+        st.integers(0, 3),
     ),
     min_size=1,
     max_size=12,
 )
-"""When each comes, what it asks, the length of that prompt's own part, gaps between its boundaries, and when it is
-aborted, counted from its arrival; times in half milliseconds."""
+"""When each comes, what it asks, the length of that prompt's own part, gaps between its boundaries, when it is
+aborted, counted from its arrival, how many tokens of another it goes on from, and how many of its parts are kept; times
+in half milliseconds."""
 
 
-@given(work, st.integers(60, 120), st.integers(1, 5))
+@given(work, st.integers(75, 130), st.integers(1, 5), st.booleans(), st.sampled_from([1, 4, 16]))
 def test_tokens_and_memory_are_conserved(
-    jobs: list[tuple[int, int, int, list[int], int | None]], kv: int, most: int
+    jobs: list[tuple[int, int, int, list[int], int | None, int, int]],
+    kv: int,
+    most: int,
+    has_prefix_cache: bool,
+    block_tokens: int,
 ) -> None:
-    batch = Batch(EngineProfile("test", "none", CostModel(overhead_s=0.001), kv, most, max_prefill=8))
+    cost = CostModel(overhead_s=0.001)
+    batch = Batch(
+        EngineProfile("test", "none", cost, kv, most, 8, has_prefix_cache=has_prefix_cache, block_tokens=block_tokens)
+    )
     moments = sorted({0.0005 * at for at, *_ in jobs} | {0.0005 * (j[0] + j[4]) for j in jobs if j[4] is not None})
     live: dict[int, Sequence] = {}
     got: dict[int, int] = {}
@@ -152,11 +176,12 @@ def test_tokens_and_memory_are_conserved(
     while moments or ends is not None or live:
         if moments and (ends is None or moments[0] < ends):
             now = moments.pop(0)
-            for number, (at, question, length, gaps, leaves) in enumerate(jobs):
+            for number, (at, question, length, gaps, leaves, beside, kept) in enumerate(jobs):
                 if 0.0005 * at == now:
                     tells = tuple(sum(gaps[: k + 1]) for k in range(len(gaps)))
                     segments = (Segment("system", 10), Segment((question, length), length))
-                    live[number] = batch.submit(str(number), segments, tells, now)
+                    keys = tuple(f"{number}-{part}" for part in range(min(kept, len(tells))))
+                    live[number] = batch.submit(str(number), segments, tells, now, num_beside=beside, keys=keys)
                     asked += 1
                 if leaves is not None and 0.0005 * (at + leaves) == now and number in live:
                     got[number] = batch.abort(live.pop(number), now)
@@ -167,8 +192,15 @@ def test_tokens_and_memory_are_conserved(
                 if written == sequence.length:
                     got[int(sequence.id)] = written
                     assert live.pop(int(sequence.id)) is sequence
+        is_new = batch.span is None
         ends = batch.begin(now)
         memory = batch.memory
+        if is_new and batch.span is not None:
+            assert memory.held == sum(batch.written(each, now) for each in (*batch.reading, *batch.writing))
+            assert batch.context == sum(each.prompt_tokens + batch.written(each, now) for each in batch.writing)
+            if not has_prefix_cache:
+                assert memory.shared == sum(each.prompt_tokens for each in (*batch.reading, *batch.writing))
+                assert memory.idle == batch.counters.cached == 0
         assert memory.held >= 0 and memory.shared >= 0 and memory.idle >= 0
         assert memory.held + memory.shared + memory.idle <= kv
     assert len(got) == asked == len(jobs)

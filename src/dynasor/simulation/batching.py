@@ -137,6 +137,8 @@ class Batch:
     ) -> Sequence:
         """A request comes. It may be admitted with the iteration that begins next."""
         self._serial += 1
+        if num_beside and not self.profile.has_prefix_cache:  # what another holds is of no use then
+            prompt, num_beside = (*prompt, Segment("beside", num_beside)), 0
         prompt_tokens = num_beside + sum(segment.num_tokens for segment in prompt)
         assert prompt_tokens and tells_at and tells_at[0], "a sequence reads at least one token and writes one"
         sequence = Sequence(id, tuple(prompt), tuple(tells_at), self._serial, prompt_tokens, num_beside, keys)
@@ -298,7 +300,7 @@ class Batch:
     def _cached(self, sequence: Sequence) -> int:
         """How many of the tokens that it reads are in the cache, in whole blocks; the last one never is."""
         found = self.memory.cached(sequence.prompt)
-        found += sequence.num_beside if self.profile.has_prefix_cache else 0
+        found += sequence.num_beside
         cached = min(found, sequence.prompt_tokens + sequence.written_before - 1)
         return cached - cached % self.profile.block_tokens
 

@@ -32,7 +32,8 @@ class Prefix:
 
 class KVMemory:
     """Counts tokens: ``held`` by running sequences for themselves, ``shared`` ones of prefixes in use, and ``idle``
-    ones of prefixes that nobody uses now, which give way, the longest unused first."""
+    ones of prefixes that nobody uses now, which give way, the longest unused first. Where prefixes are not kept, every
+    sequence has its prompt for itself."""
 
     def __init__(self, capacity: int, *, keeps_prefixes: bool = True) -> None:
         self.capacity = capacity
@@ -51,18 +52,18 @@ class KVMemory:
     def cached(self, segments: Sequence[Segment]) -> int:
         """How many tokens at the beginning of a prompt need not be read again."""
         found = self._find(segments)
-        return sum(segment.num_tokens for segment in segments[: len(found)])
+        return total(segments[: len(found)])
 
     def room_needed(self, segments: Sequence[Segment]) -> int:
         """Tokens of room that ``hold_prompt`` would take: those to read, and idle ones that come into use."""
         found = self._find(segments)
         idle = sum(prefix.segment.num_tokens for prefix in found if not prefix.num_users)
-        return idle + sum(segment.num_tokens for segment in segments[len(found) :])
+        return idle + total(segments[len(found) :])
 
     def hold_prompt(self, segments: Sequence[Segment]) -> Prefix:
         """A sequence needs these segments; give the last one back by ``release``."""
         last = self._root
-        for segment in segments:
+        for segment in segments if self.keeps_prefixes else [Segment(object(), total(segments))]:
             child = last.children.get(segment.key)
             if child is None:
                 child = self._added(segment, last)
@@ -106,7 +107,9 @@ class KVMemory:
 
     def _find(self, segments: Sequence[Segment]) -> list[Prefix]:
         """The prefixes that the cache has of these segments, from the first on."""
-        found = []
+        found: list[Prefix] = []
+        if not self.keeps_prefixes:
+            return found
         last: Prefix | None = self._root
         for segment in segments:
             last = last.children.get(segment.key) if last is not None else None
@@ -151,3 +154,7 @@ class KVMemory:
 
     def __repr__(self) -> str:
         return f"<KVMemory {self.held} held, {self.shared} shared, {self.idle} idle of {self.capacity} tokens>"
+
+
+def total(segments: Iterable[Segment]) -> int:
+    return sum(segment.num_tokens for segment in segments)
