@@ -93,7 +93,8 @@ def what_accuracy_costs(program: str, rows: Mapping[str, Mapping[str, JSON]]) ->
     yield ""
     yield (
         "The knee, where 90 % are in time by the deadlines of the full cap, and the accuracy over questions, at the "
-        "full cap and at lower ones, measured one after the other on one machine."
+        "full cap and at lower ones, measured one after the other on one machine. Arms at low rates were asked fewer "
+        "questions, which the intervals know."
     )
     yield ""
     yield from accuracy_against_rate(rows, ARM_NAMES)

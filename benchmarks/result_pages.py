@@ -59,11 +59,11 @@ def versions_of(result: JSON) -> str:
 def accuracy_against_rate(rows: Mapping[str, Mapping[str, JSON]], names: Mapping[str, str]) -> Iterator[str]:
     """A table of knees and accuracies: what was served, by arm, in each row."""
     arms = [arm for arm in ARM_NAMES if any(arm in served for served in rows.values())]
-    yield f"| programs/s, accuracy | {' | '.join(names[arm] for arm in arms)} |"
+    yield f"| programs/s, accuracy (95 %) | {' | '.join(names[arm] for arm in arms)} |"
     yield "|---" * (1 + len(arms)) + "|"
     for name, served in rows.items():
         cells = [
-            f"{spread(served[arm]['knee'])}, {percent(served[arm]['accuracy']['mean'])}" if arm in served else "-"
+            f"{spread(served[arm]['knee'])}, {interval_of(served[arm]['accuracy'])}" if arm in served else "-"
             for arm in arms
         ]
         yield f"| {name} | {' | '.join(cells)} |"

@@ -71,7 +71,7 @@ def test_a_lower_cap_shows_what_accuracy_costs_and_is_no_workload_of_its_own(tmp
     assert text.count("| votes |") == 1, "the headline has one row"
     assert "| votes-5 |" not in text
     table = text.split("### What accuracy costs in rate: votes")[1].split("###")[0]
-    assert "| programs/s, accuracy | the engine alone |" in table
+    assert "| programs/s, accuracy (95 %) | the engine alone |" in table
     assert table.index("| cap 20 |") < table.index("| cap 5 |")
     assert "the base deadline is given, " in text
     draw(tmp_path, tmp_path / "figures")
