@@ -104,7 +104,7 @@ def test_who_spends_less_is_held_to_the_deadlines_of_who_spends_all(tmp_path: Pa
     machine = {"machine": {"processor": "an abacus", "cores": 1, "system": "none"}, "versions": {}, "command": "scale"}
     (tmp_path / "scale.json").write_bytes(orjson.dumps(found | machine))
     accuracy = sites["cap 4"]["served"]["dynasor"]["accuracy"]["mean"]
-    assert f", {100 * accuracy:.1f} % |" in page(tmp_path)
+    assert f", {100 * accuracy:.1f} % [" in page(tmp_path)
     draw(tmp_path, tmp_path / "figures")
     assert (tmp_path / "figures" / "scale-accuracy.svg").stat().st_size > 1000
 
