@@ -45,10 +45,6 @@ async def is_idle_within(engine: RealEngine, seconds: float) -> bool:
     return await comes_true(lambda now: now.running == now.waiting == 0, engine.base_url, seconds)
 
 
-async def is_idle_within_a_second(engine: RealEngine) -> bool:
-    return await is_idle_within(engine, 1.0)
-
-
 async def tokens_unseen_when_cancelled(engine: RealEngine) -> int:
     """How many tokens more than we saw the engine has counted, once idle, for one request whose stream we closed."""
     before = (await engine_counters(engine.base_url)).generated_tokens
@@ -60,6 +56,8 @@ async def tokens_unseen_when_cancelled(engine: RealEngine) -> int:
 class EngineContract:
     max_tokens_unseen_when_cancelled: int
     """How many tokens the engine may have produced and not yet told, when a stream is closed."""
+    idle_within_s = 1.0
+    """How soon an engine does nothing more after streams were closed; by themselves they would take far longer."""
     attempts_at_pieces = 2
     """How often an answer is asked for until one comes in more than one piece."""
 
@@ -155,7 +153,7 @@ class EngineContract:
     @both_prompts
     async def test_a_closed_stream_ends_its_work(self, engine: RealEngine, prompt: Prompt) -> None:
         await asyncio.gather(*(hear_some(engine, ask(prompt, LONG), 5) for _ in range(8)))
-        assert await is_idle_within_a_second(engine)
+        assert await is_idle_within(engine, self.idle_within_s)
 
     async def test_a_cancelled_task_ends_its_work_at_whatever_instant(self, engine: RealEngine) -> None:
         rng = random.Random(7)

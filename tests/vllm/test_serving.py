@@ -29,6 +29,7 @@ pytestmark = [
 
 PLACES = 8
 """How many requests the engine works on at once; see conftest."""
+ATTEMPTS = 4
 LONG = 1900
 """Tokens; the model has a context of 2048."""
 RELAYED: dict[str, Any] = {
@@ -62,6 +63,20 @@ class TestVllm(OpenAIContract):
 async def test_a_client_that_leaves_stops_its_work_in_vllm(
     served: Served, client: openai.AsyncOpenAI, shipped_url: str, how: dict[str, Any], is_streamed: bool
 ) -> None:
+    """On two cores vLLM's threads can keep this process, the server with it, from running until a request is at its
+    end; then it is tried again."""
+    for _ in range(ATTEMPTS):
+        generated = await leaves_early(served, client, shipped_url, how, is_streamed)
+        if generated < LONG:
+            return
+    raise AssertionError(f"{ATTEMPTS} times {generated} tokens were generated: the request ran to its end")
+
+
+async def leaves_early(
+    served: Served, client: openai.AsyncOpenAI, shipped_url: str, how: dict[str, Any], is_streamed: bool
+) -> int:
+    """How many tokens vLLM has generated for a client that left at the first ones, once nothing is left anywhere."""
+
     async def ask() -> None:
         answer = await client.chat.completions.create(
             model=served.service.offer.model, messages=MESSAGES, stream=is_streamed, **how
@@ -74,11 +89,11 @@ async def test_a_client_that_leaves_stops_its_work_in_vllm(
     asking = asyncio.create_task(ask())
     assert await comes_true(lambda now: now.generated_tokens > before.generated_tokens, shipped_url, 20.0)
     asking.cancel()
-    assert await comes_true(is_idle, shipped_url, 5.0)
+    assert await comes_true(is_idle, shipped_url, 30.0)
     async with asyncio.timeout(5.0):
         await served.service.all_over()
     served.assert_nothing_left()
-    assert (await engine_counters(shipped_url)).generated_tokens - before.generated_tokens < LONG, "it ran to its end"
+    return (await engine_counters(shipped_url)).generated_tokens - before.generated_tokens
 
 
 async def test_priorities_reach_vllm(served: Served, shipped_url: str) -> None:

@@ -44,6 +44,7 @@ async def engine(tiny_url: str) -> AsyncIterator[OpenAIEngine]:
 
 class TestVllmContract(EngineContract):
     max_tokens_unseen_when_cancelled = 10
+    idle_within_s = 2.5
     attempts_at_pieces = 40
     """On two cores its threads kept this process from running for up to a second, for 15 requests on end."""
 
