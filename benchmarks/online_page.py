@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
+from benchmarks.online_reports import program_of
 from benchmarks.result_pages import (
     ARM_NAMES,
     accuracy_against_rate,
@@ -13,7 +14,7 @@ from benchmarks.result_pages import (
     spread,
     versions_of,
 )
-from benchmarks.targets import against_targets, program_of
+from benchmarks.targets import against_targets
 from dynasor.bench.workloads import WORKLOADS
 from dynasor.scheduling import PRESETS
 from dynasor.vocabulary import JSON
@@ -187,25 +188,14 @@ def on_the_papers_look(found: JSON, settings: JSON) -> str:
 def where_tokens_go(found: JSON) -> Iterator[str]:
     """What each arm spends on easy and hard questions, and what of it comes back as rate."""
     arms = found["arms"]
-    levels = list(dict.fromkeys(level for arm in arms.values() for level in arm["by_difficulty"]))
     yield (
         "Where tokens go, by the deadline's factor (1: all trials were right, 3: none was): tokens a program, and the "
         "share of all tokens of the arm; then how many programs were right."
     )
     yield ""
-    yield f"| arm | {' | '.join(f'factor {level}' for level in levels)} |"
-    yield "|---" * (1 + len(levels)) + "|"
-    for name, arm in arms.items():
-        shares = token_shares(arm)
-        cells = [
-            f"{row['tokens_per_program']:.0f}, {percent(shares[level], 0)}; {percent(row['right'], 0)} right"
-            if (row := arm["by_difficulty"].get(level))
-            else "-"
-            for level in levels
-        ]
-        yield f"| {ARM_NAMES.get(name, name)} | {' | '.join(cells)} |"
+    yield from by_difficulty({name: tokens_spent(arm) for name, arm in arms.items()})
     yield ""
-    yield from where_time_goes(arms, levels)
+    yield from where_time_goes(arms)
     ours, ratio, borne = arms.get("dynasor"), found["rate_ratio"].get("engine"), found["borne_ratio"].get("engine")
     if ours is not None and ours["tokens_of_baseline"] is not None and ratio is not None:
         yield ""
@@ -216,7 +206,7 @@ def where_tokens_go(found: JSON) -> Iterator[str]:
         )
 
 
-def where_time_goes(arms: Mapping[str, JSON], levels: Sequence[str]) -> Iterator[str]:
+def where_time_goes(arms: Mapping[str, JSON]) -> Iterator[str]:
     """How much of their deadlines programs take, by their difficulty: what a tighter scale would have to shorten."""
     yield (
         "And where time goes, at the knee of the engine alone: the part of its deadline that a program takes, median "
@@ -224,17 +214,32 @@ def where_time_goes(arms: Mapping[str, JSON], levels: Sequence[str]) -> Iterator
         "would have to shorten."
     )
     yield ""
+    services = {name: arm["at_baseline_knee"] for name, arm in arms.items() if arm["at_baseline_knee"] is not None}
+    yield from by_difficulty({name: time_taken(service) for name, service in services.items()})
+
+
+def by_difficulty(rows: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """A table with a row for each arm, and what it says of each factor."""
+    levels = list(dict.fromkeys(level for cells in rows.values() for level in cells))
     yield f"| arm | {' | '.join(f'factor {level}' for level in levels)} |"
     yield "|---" * (1 + len(levels)) + "|"
-    for name, arm in arms.items():
-        if (service := arm["at_baseline_knee"]) is None:
-            continue
-        rows = service["slowness_by_difficulty"]
-        cells = [
-            f"{part(row['median'])}, {part(row['p90'])} ({row['programs']})" if (row := rows.get(level)) else "-"
-            for level in levels
-        ]
-        yield f"| {ARM_NAMES.get(name, name)} | {' | '.join(cells)} |"
+    for name, cells in rows.items():
+        yield f"| {ARM_NAMES.get(name, name)} | {' | '.join(cells.get(level, '-') for level in levels)} |"
+
+
+def tokens_spent(arm: JSON) -> dict[str, str]:
+    shares = token_shares(arm)
+    return {
+        level: f"{row['tokens_per_program']:.0f}, {percent(shares[level], 0)}; {percent(row['right'], 0)} right"
+        for level, row in arm["by_difficulty"].items()
+    }
+
+
+def time_taken(service: JSON) -> dict[str, str]:
+    return {
+        level: f"{part(row['median'])}, {part(row['p90'])} ({row['programs']})"
+        for level, row in service["slowness_by_difficulty"].items()
+    }
 
 
 def part(slowness: float | None) -> str:

@@ -54,8 +54,14 @@ def scale(result: JSON) -> Iterator[str]:
     yield ""
     yield (
         "Windows are short here too, and knees those of such windows: what was said above of rates that are not borne "
-        "for ever holds here. Chains under the paper's rule had the pace of three probes."
+        "for ever holds here."
     )
+    if any(kind["program"] == "chain-of-thought" and "paper_settings" not in kind for kind in all_kinds(sites)):
+        yield ""
+        yield (
+            "Chains under the paper's rule were measured at the pace of three probes, not at that of its authors' "
+            "servers."
+        )
     yield ""
     yield "![Rate ratios to the engines alone](figures/scale-ratios.svg)"
     if any(found["group"] == SPENDING for found in sites.values()):
@@ -105,10 +111,14 @@ def what_was_simulated(sites: Mapping[str, JSON]) -> Iterator[str]:
         f"| {kind['program']} | {kind['cap']} | {kind['deadline_factor']:g} | {kind['questions']} "
         f"| {'yes' if kind['is_recorded'] else 'no'} "
         f"| {kind['completions']} |"
-        for found in sites.values()
-        for kind in found["kinds"]
+        for kind in all_kinds(sites)
     )
     yield from rows
+
+
+def all_kinds(sites: Mapping[str, JSON]) -> Iterator[JSON]:
+    """Of programs, in all scenarios."""
+    return (kind for found in sites.values() for kind in found["kinds"])
 
 
 def ratios(sites: Mapping[str, JSON]) -> Iterator[str]:

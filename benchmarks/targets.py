@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from benchmarks.online_reports import program_of
 from benchmarks.result_pages import bound_mark, percent, spread
 from dynasor.vocabulary import JSON
 
@@ -72,11 +72,6 @@ def no_less_accurate(workloads: Mapping[str, JSON]) -> str:
     words = f"{100 * mean:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}] at worst, {name}"
     verdict = mean >= -MOST_LOST
     return row(asked, words, None if verdict and not set(EVERY) <= set(lost) else verdict)
-
-
-def program_of(name: str) -> str:
-    """A workload is called after its program, with a cap that is not its own behind it."""
-    return re.sub(r"-\d+$", "", name)
 
 
 def known_ratios(workloads: Mapping[str, JSON], ratio: str, rival: str) -> dict[str, JSON]:

@@ -123,7 +123,7 @@ def test_a_ratio_that_is_only_bounded_is_marked() -> None:
 
 
 def test_reports_of_several_programs_are_one_only_where_they_ran_alike() -> None:
-    from benchmarks.online import COMMON, OF_A_RUN, merged
+    from benchmarks.online_reports import COMMON, OF_A_RUN, merged
 
     def of(program: str, **other: object) -> dict[str, object]:
         same: dict[str, object] = dict.fromkeys((*COMMON, *OF_A_RUN), "the same")
@@ -147,7 +147,7 @@ def test_reports_of_several_programs_are_one_only_where_they_ran_alike() -> None
 
 
 def test_a_report_is_made_anew_from_raw_results_alone(tmp_path: Path) -> None:
-    from benchmarks.online import made_anew
+    from benchmarks.online_reports import made_anew
 
     cells = [cell for cell in run_to_end(SEARCH) if cell.workload == "votes"]
     lines: list[JSON] = [{"kind": "run"}, {"kind": "trials", "of": 2, "right": {"easy": 2, "hard": 0}}]
@@ -168,7 +168,7 @@ def test_a_report_is_made_anew_from_raw_results_alone(tmp_path: Path) -> None:
 
 
 def test_a_program_at_another_cap_has_results_of_its_own(tmp_path: Path) -> None:
-    from benchmarks.online import merged, name_of, reports_in
+    from benchmarks.online_reports import merged, name_of, reports_in
 
     assert [name_of(program, {"rebase": 16}) for program in ("rebase", "mcts")] == ["rebase-16", "mcts"]
     for name in ("rebase-16", "mcts", "rebase", "self-consistency"):

@@ -11,6 +11,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from dynasor.bench.cells import Cell, Judge
 from dynasor.bench.deadlines import SHARE, attainment, quantile
@@ -257,7 +258,12 @@ def _by_difficulty(cells: Sequence[Cell], judge: Judge) -> JSON:
     }
 
 
-def by_question(cells: Iterable[Cell], column: Callable[[Cell], Sequence[float]]) -> dict[str, float]:
+Column = Callable[[Cell], Sequence[float]]
+RIGHT: Column = attrgetter("right")
+TOKENS: Column = attrgetter("tokens")
+
+
+def by_question(cells: Iterable[Cell], column: Column) -> dict[str, float]:
     """The mean of a ``column`` for each question. Cells of one arm repeat questions, so a program is no draw of its
     own, a question is."""
     values: dict[str, list[float]] = defaultdict(list)
@@ -267,33 +273,27 @@ def by_question(cells: Iterable[Cell], column: Callable[[Cell], Sequence[float]]
     return {question: statistics.fmean(found) for question, found in values.items()}
 
 
-def right(cell: Cell) -> Sequence[float]:
-    return cell.right
-
-
-def tokens(cell: Cell) -> Sequence[float]:
-    return cell.tokens
-
-
 def _accuracy(cells: Sequence[Cell]) -> JSON:
-    found = paired_difference(list(by_question(cells, right).values()))
+    found = paired_difference(list(by_question(cells, RIGHT).values()))
     return {"questions": found.count, "mean": found.mean, "interval": list(found.interval)}
 
 
 def _against(ours: Sequence[Cell], theirs: Sequence[Cell]) -> JSON | None:
     """The difference on questions that both were asked, and the accuracy of both on these."""
-    mine, others = by_question(ours, right), by_question(theirs, right)
+    mine, others = by_question(ours, RIGHT), by_question(theirs, RIGHT)
     both = [question for question in mine if question in others]
     if not both:
         return None
-    means = {name: statistics.fmean(found[each] for each in both) for name, found in (("own", mine), ("of", others))}
     found = paired_difference([mine[question] - others[question] for question in both])
-    return found.to_json() | {"accuracy": means["own"], "baseline_accuracy": means["of"]}
+    return found.to_json() | {
+        "accuracy": statistics.fmean(mine[question] for question in both),
+        "baseline_accuracy": statistics.fmean(others[question] for question in both),
+    }
 
 
 def _times_the_tokens(ours: Sequence[Cell], theirs: Sequence[Cell]) -> float | None:
     """How many times as many tokens the baseline's programs take, on questions that both were asked."""
-    mine, others = by_question(ours, tokens), by_question(theirs, tokens)
+    mine, others = by_question(ours, TOKENS), by_question(theirs, TOKENS)
     both = [question for question in mine if question in others]
     spent = sum(mine[question] for question in both)
     return sum(others[question] for question in both) / spent if spent else None
